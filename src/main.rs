@@ -1,0 +1,2 @@
+//! The vod-operator binary.
+fn main() {}
