@@ -1,2 +1,4 @@
 //! The vod-operator binary.
-fn main() {}
+fn main() {
+    print!("{}", vod_operator::api::crd_yaml().unwrap_or_default());
+}
