@@ -13,4 +13,4 @@ pub use app::AppId;
 pub use auth_key::{AuthKey, InvalidAuthKey};
 pub use durations::{GoDuration, InvalidDuration};
 pub use region::{Region, SettingRegion};
-// setting
+pub use setting::{Auth, Field, FieldDifference, LiveSetting, REDACTED, Setting, Target};
