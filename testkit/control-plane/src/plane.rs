@@ -26,7 +26,6 @@ use crate::watchdog::{self, lock};
 const POLL: Duration = Duration::from_millis(50);
 /// Generous: a start takes two seconds, but the machine may be busy with a compiler.
 const READY_BOUND: Duration = Duration::from_secs(120);
-const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// What a control plane is started with.
 #[derive(Debug, Clone)]
@@ -218,8 +217,8 @@ impl ControlPlane {
     }
 
     /// Stops the API server; clients are refused from then on.
-    pub async fn stop_api_server(&self) -> Result<()> {
-        stop(&self.api_server).await
+    pub fn stop_api_server(&self) -> Result<()> {
+        stop(&self.api_server)
     }
 
     /// Starts the API server again, on the same port and with the same data, and waits until it is ready.
@@ -239,8 +238,8 @@ impl ControlPlane {
     }
 
     /// Stops etcd; the API server stays and answers with errors.
-    pub async fn stop_etcd(&self) -> Result<()> {
-        stop(&self.etcd).await
+    pub fn stop_etcd(&self) -> Result<()> {
+        stop(&self.etcd)
     }
 
     /// Starts etcd again, on the same port and with the same data, and waits until all is ready.
@@ -348,10 +347,8 @@ fn running(slot: &Mutex<Option<Arc<Process>>>) -> Result<Arc<Process>> {
         .ok_or_else(|| Error::Process("it is not running".to_owned()))
 }
 
-async fn stop(slot: &Mutex<Option<Arc<Process>>>) -> Result<()> {
+/// At once, as in a crash: an orderly end of the API server takes ten seconds, in which it still answers.
+fn stop(slot: &Mutex<Option<Arc<Process>>>) -> Result<()> {
     let process = lock(slot).take();
-    if let Some(process) = process {
-        process.stop(STOP_GRACE).await?;
-    }
-    Ok(())
+    process.map_or(Ok(()), |process| process.kill().map(drop))
 }

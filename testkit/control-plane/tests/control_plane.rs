@@ -109,13 +109,13 @@ async fn survives_outages_and_leaves_nothing_behind() -> Result<()> {
     let namespace = serde_json::from_value(json!({ "metadata": { "name": "kept" } })).unwrap();
     namespaces.create(&PostParams::default(), &namespace).await.unwrap();
 
-    plane.stop_api_server().await?;
+    plane.stop_api_server()?;
     assert_eq!(plane.pids().len(), 1);
     namespaces.get("kept").await.unwrap_err();
     plane.start_api_server().await?;
     namespaces.get("kept").await.unwrap();
 
-    plane.stop_etcd().await?;
+    plane.stop_etcd()?;
     plane.start_etcd().await?;
     namespaces.get("kept").await.unwrap();
 
