@@ -1,5 +1,6 @@
 //! What can go wrong in the test kit.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use std::path::Path;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of the test kit. The message is for the person who reads the test's output.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A binary is missing and could not be built.
@@ -38,6 +39,14 @@ pub enum Error {
     /// Something awaited did not come about in time.
     #[error("{0}")]
     Timeout(String),
+}
+
+/// As [`Display`](fmt::Display): a test that returns an error prints this, and the ends of logs in it
+/// are to be read.
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 impl Error {
