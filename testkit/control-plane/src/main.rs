@@ -1,11 +1,30 @@
 //! Starts a control plane for trying things out by hand, and keeps it until Ctrl-C.
+//! `control-plane build` only sees to it that its programs are there.
 
+use std::env;
 use std::process::ExitCode;
 
-use control_plane::ControlPlane;
+use control_plane::{Binaries, ControlPlane};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    match env::args().nth(1).as_deref() {
+        None => serve().await,
+        Some("build") => match Binaries::locate() {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some(other) => {
+            eprintln!("unknown argument {other:?}; usage: control-plane [build]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve() -> ExitCode {
     let plane = match ControlPlane::start().await {
         Ok(plane) => plane,
         Err(error) => {
