@@ -26,8 +26,10 @@ pub(crate) fn write(path: &Path, port: u16, ca_pem: &[u8], user: &str, token: &s
         "users": [{ "name": user, "user": { "token": token } }],
         "contexts": [{ "name": "test", "context": { "cluster": "test", "user": user } }],
     });
-    // JSON is YAML too.
-    write_private(path, format!("{document:#}\n").as_bytes())
+    // JSON is YAML too. Renamed into place: a restart writes it again while others read it.
+    let unfinished = path.with_extension("new");
+    write_private(&unfinished, format!("{document:#}\n").as_bytes())?;
+    fs::rename(&unfinished, path).map_err(Error::file("write", path))
 }
 
 /// Writes a file that only its owner can read.
