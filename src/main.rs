@@ -19,8 +19,10 @@ fn main() -> ExitCode {
 }
 
 fn crd() -> ExitCode {
-    // let yaml = vod_operator::api::crd_yaml();
-    let yaml = String::new();
+    let yaml = match vod_operator::api::crd_yaml() {
+        Ok(yaml) => yaml,
+        Err(error) => return failed(&error),
+    };
     // Not print!: a reader that goes away early (`| head`) is no reason to panic.
     match std::io::stdout().write_all(yaml.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,9 +49,10 @@ fn run(args: RunArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    // runtime.block_on(vod_operator::run::run(config))
-    drop((runtime, config));
-    ExitCode::SUCCESS
+    match runtime.block_on(vod_operator::run::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
 }
 
 fn failed(error: &dyn fmt::Display) -> ExitCode {

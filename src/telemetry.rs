@@ -56,6 +56,26 @@ impl Filter {
     }
 }
 
+/// What an error of the API server may show in a log: its own words, not the library's, which may hold bodies.
+pub fn api_error(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(answer) => format!("{} ({})", answer.message, answer.code),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => "no answer from the API server".to_owned(),
+        kube::Error::SerdeError(_) => "an answer that cannot be read".to_owned(),
+        _ => "the call to the API server failed".to_owned(),
+    }
+}
+
+/// The same for a watch.
+pub fn watch_error(error: &kube::runtime::watcher::Error) -> String {
+    use kube::runtime::watcher::Error;
+    match error {
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => api_error(error),
+        Error::WatchError(answer) => format!("{} ({})", answer.message, answer.code),
+        Error::NoResourceVersion => "a list without resourceVersion".to_owned(),
+    }
+}
+
 /// Starts logging to standard error, and keeps what a panic says out of it.
 ///
 /// # Errors

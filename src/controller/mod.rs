@@ -3,6 +3,7 @@
 //! Each watched namespace has a controller of its own, so that one whose watch is refused holds up no other; what
 //! they must agree on (ownership, quota, memory) is in the shared [`Context`].
 
+mod pulse;
 mod resource_watch;
 mod secret_watch;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -55,13 +57,21 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
 async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health, woken: UnboundedReceiver<Name>) {
     let (store, writer) = reflector::store();
     let (listed, is_listed) = tokio::sync::watch::channel(false);
-    let resources = resource_watch::changes(Arc::clone(&ctx), &namespace, health, writer, listed);
+    let failed = pulse::Failed::default();
+    let api: Api<VodMessageCallback> = match namespace.as_str() {
+        "" => Api::all(ctx.client.clone()),
+        one => Api::namespaced(ctx.client.clone(), one),
+    };
+    let name = format!("VodMessageCallbacks in {}", if namespace.is_empty() { "all namespaces" } else { &namespace });
+    let pulse = pulse::take(api, name, failed.clone(), health.clone());
+    let synced = is_listed.clone();
+    let resources = resource_watch::changes(Arc::clone(&ctx), &namespace, failed, writer, listed);
     let secrets = secret_watch::changes(Arc::clone(&ctx), &namespace, secrets, is_listed);
     // Names only: what is behind them is looked up in the store when its turn comes.
     let pokes = futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|name| (name, woken)) });
     let stop = ctx.stop.clone();
     // Unbounded here, because the waiting is done in `Admission`, where a user's change can pass waiting checks.
-    Controller::for_stream(resources, store)
+    let controller = Controller::for_stream(resources, store)
         .with_config(Config::default().concurrency(0))
         .reconcile_on(pokes)
         .reconcile_on(secrets)
@@ -72,8 +82,20 @@ async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health
                 // A resource that went away while it was queued; everything else is said where it happens.
                 tracing::debug!(%error, "a reconcile was not started");
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = controller => {}
+        () = pulse => {}
+        () = say_synced(synced, health) => {}
+    }
+}
+
+/// Notes that the first list is there; never ends.
+async fn say_synced(mut listed: tokio::sync::watch::Receiver<bool>, health: Health) {
+    if listed.wait_for(|listed| *listed).await.is_ok() {
+        health.set_synced();
+    }
+    std::future::pending().await
 }
 
 /// Brings each wake to the controller of its namespace; never ends.
@@ -94,6 +116,6 @@ async fn report_states(ctx: Arc<Context>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        ctx.metrics.set_states(ctx.memories.states());
+        ctx.metrics.set_states(&ctx.memories.states());
     }
 }

@@ -15,8 +15,8 @@ use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
 use super::WATCH_SECONDS;
+use super::pulse::Failed;
 use crate::RECONCILE_ANNOTATION;
-use crate::admin::Health;
 use crate::api::VodMessageCallback;
 use crate::domain::{AccountId, AccountKey, AppId, Region};
 use crate::ownership::{Claim, ObjectName};
@@ -27,7 +27,7 @@ use crate::reconcile::context::Context;
 pub(super) fn changes(
     ctx: Arc<Context>,
     namespace: &str,
-    health: Health,
+    failed: Failed,
     writer: Writer<VodMessageCallback>,
     listed: watch::Sender<bool>,
 ) -> impl Stream<Item = Result<VodMessageCallback, watcher::Error>> + Send + 'static {
@@ -41,10 +41,10 @@ pub(super) fn changes(
     watcher(api, config)
         .default_backoff()
         .inspect(move |event| match event {
-            Ok(_) => health.watch_seen("resources"),
+            Ok(_) => failed.no_longer(),
             Err(error) => {
-                health.watch_failed("resources");
-                metrics.watch_error("resources");
+                failed.now();
+                metrics.watch_failed("resources");
                 tracing::warn!(error = %crate::telemetry::watch_error(error), "the watch of VodMessageCallbacks failed; it is tried again");
             }
         })

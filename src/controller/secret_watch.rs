@@ -40,7 +40,7 @@ pub(super) fn changes(
         future::ready(match result {
             Ok(event) => Some(event),
             Err(error) => {
-                metrics.watch_error("secrets");
+                metrics.watch_failed("secrets");
                 tracing::warn!(error = %crate::telemetry::watch_error(&error), "the watch of Secrets failed, so changed Secrets are noticed late; it is tried again");
                 None
             }

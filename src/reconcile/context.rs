@@ -70,8 +70,8 @@ pub struct Context {
     pub events: Events,
     /// Metrics.
     pub metrics: Arc<Metrics>,
-    /// The right to change anything at the service; absent without leader election.
-    pub claim: Option<Claim>,
+    /// The right to change anything at the service.
+    pub claim: Claim,
     /// Cancelled when work must end.
     pub stop: CancellationToken,
 }
@@ -99,6 +99,6 @@ impl Context {
 
     /// Whether this process may still change something at the service.
     pub fn may_write(&self) -> bool {
-        !self.stop.is_cancelled() && self.claim.as_ref().is_none_or(Claim::holds)
+        !self.stop.is_cancelled() && self.claim.holds()
     }
 }

@@ -92,7 +92,7 @@ impl SecretUsers {
         if users.by_resource.get(uid) == Some(&now) {
             return;
         }
-        users.drop(uid, resource);
+        users.let_go(uid, resource);
         for secret in &now {
             users.by_secret.entry(secret.clone()).or_default().insert(resource.clone());
         }
@@ -101,7 +101,7 @@ impl SecretUsers {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, uid: &str, resource: &ObjectName) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drop(uid, resource);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).let_go(uid, resource);
     }
 
     /// The resources that refer to a Secret.
@@ -113,7 +113,7 @@ impl SecretUsers {
 }
 
 impl Users {
-    fn drop(&mut self, uid: &str, resource: &ObjectName) {
+    fn let_go(&mut self, uid: &str, resource: &ObjectName) {
         for secret in self.by_resource.remove(uid).unwrap_or_default() {
             if let Some(names) = self.by_secret.get_mut(&secret) {
                 names.remove(resource);

@@ -195,7 +195,7 @@ async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) 
             "somebody else keeps changing {fields}: corrections are paused and tried again once in 10 check intervals; \
              find the other writer (another cluster, a script, the console)"
         );
-        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::Contested, message.clone()));
+        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(Reason::Contested), message.clone()));
         return Ok(differing(Reason::Contested, message, found));
     }
     pass.ctx.events.publish(
