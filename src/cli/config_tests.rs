@@ -152,3 +152,15 @@ fn a_message_shows_no_password_and_does_not_run_on() {
         .to_string();
     assert!(long.len() < 400, "{}", long.len());
 }
+
+#[test]
+fn a_value_with_a_hyphen_is_refused_by_its_flag_s_name() {
+    for (words, name) in [
+        (["--vod-qps", "-1"], "--vod-qps"),
+        (["--check-interval", "-5m"], "--check-interval"),
+        (["--concurrency", "--leader-elect"], "--concurrency"),
+    ] {
+        let bad = gather(&words, &[]).unwrap_err();
+        assert_eq!((bad.given.name.as_str(), bad.given.value.as_str()), (name, words[1]));
+    }
+}

@@ -56,34 +56,37 @@ a repeatable flag's variable is comma-separated; a flag wins over its variable; 
 POD_NAMESPACE wins over --lease-namespace. RUST_LOG sets the log level. Durations are written like 90s, 10m or 1h30m.";
 
 /// The flags of `run`, as they were written. See [`Config::gather`] for what they mean.
+///
+/// Values may begin with a hyphen as far as clap is concerned: `--vod-qps -1` is then refused by our own words, which
+/// name the flag.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
     /// Namespace to watch; repeatable; needs only a Role there [default: all namespaces]
-    #[arg(long, value_name = "NS")]
+    #[arg(long, value_name = "NS", allow_hyphen_values = true)]
     pub watch_namespace: Vec<String>,
     /// Service endpoint for every resource; may hold {region} [default: from the region]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
     pub vod_endpoint: Option<String>,
     /// STS endpoint; may hold {region} [default: from the region]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
     pub sts_endpoint: Option<String>,
     /// Replaces the address of the ECS metadata service
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
     pub metadata_endpoint: Option<String>,
     /// How requests are signed: acs3, or hmac-sha1 for the older RPC style [default: acs3]
-    #[arg(long, value_name = "STYLE")]
+    #[arg(long, value_name = "STYLE", allow_hyphen_values = true)]
     pub signature: Option<String>,
     /// Which of the service's networks to use: public or vpc [default: public]
-    #[arg(long, value_name = "NETWORK")]
+    #[arg(long, value_name = "NETWORK", allow_hyphen_values = true)]
     pub endpoint_network: Option<String>,
     /// Calls a second, for each account and operation [default: 15]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub vod_qps: Option<String>,
     /// How often a setting is checked, for resources that set none [default: 10m]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub check_interval: Option<String>,
     /// How long a deletion waits for credentials, permission or the service [default: 5m]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deletion_grace: Option<String>,
     /// Let resources without a secretRef use the operator's own credentials [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -92,16 +95,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: Option<String>,
     /// Namespace of the Lease, where POD_NAMESPACE is not set [default: default]
-    #[arg(long, value_name = "NS")]
+    #[arg(long, value_name = "NS", allow_hyphen_values = true)]
     pub lease_namespace: Option<String>,
     /// Reconciles at once [default: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub concurrency: Option<String>,
     /// Where /metrics, /healthz and /readyz are served [default: 0.0.0.0:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", allow_hyphen_values = true)]
     pub metrics_addr: Option<String>,
     /// text or json [default: text on a terminal, else json]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     pub log_format: Option<String>,
     /// Watch the metadata of Secrets, to act on a change at once; with false they are only read with get
     /// [default: true]
