@@ -1,1 +1,30 @@
-//! vod-operator.
+//! A Kubernetes operator that keeps the message callback setting of ApsaraVideo VOD as a
+//! `VodMessageCallback` resource declares it.
+//!
+//! Data flows one way: [`controller`] watches, [`reconcile`] observes, decides, acts and reports.
+//! What should happen is decided by plain functions over values; only `observe`, `act` and `report` do I/O.
+
+pub mod admin;
+pub mod api;
+pub mod cli;
+pub mod cloud;
+pub mod controller;
+pub mod credentials;
+pub mod domain;
+pub mod events;
+pub mod lease;
+pub mod metrics;
+pub mod ownership;
+pub mod quota;
+pub mod reconcile;
+pub mod run;
+pub mod schedule;
+pub mod status;
+pub mod telemetry;
+
+/// The one name: binary, field manager, Lease, event reporter, chart.
+pub const NAME: &str = "vod-operator";
+/// Keeps a resource until its setting has been dealt with.
+pub const FINALIZER: &str = "vod-operator.dev/finalizer";
+/// Set to any new value, it asks for a check now.
+pub const RECONCILE_ANNOTATION: &str = "vod-operator.dev/reconcile-requested-at";

@@ -1,2 +1,66 @@
-//! The vod-operator binary.
-fn main() {}
+//! The vod-operator binary: parses, chooses, and turns the outcome into an exit code.
+
+use clap::Parser as _;
+use std::{fmt, io::Write as _, process::ExitCode};
+use vod_operator::{
+    cli::{COMMIT, Cli, Command, Config, RunArgs, VERSION},
+    telemetry,
+};
+
+/// Bad flags or variables.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    // clap ends the process itself with code 2 on words it does not know, and 0 after --help and --version.
+    match Cli::parse().command {
+        Command::Crd => crd(),
+        Command::Run(args) => run(*args),
+    }
+}
+
+fn crd() -> ExitCode {
+    let yaml = match vod_operator::api::crd_yaml() {
+        Ok(yaml) => yaml,
+        Err(error) => return failed(&error),
+    };
+    // Not print!: a reader that goes away early (`| head`) is no reason to panic.
+    match std::io::stdout().write_all(yaml.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn run(args: RunArgs) -> ExitCode {
+    let config = match Config::from_process(args) {
+        Ok(config) => config,
+        Err(bad) => {
+            complain(&bad);
+            return ExitCode::from(USAGE);
+        }
+    };
+    if let Err(error) = telemetry::init(config.log_format, &config.log_filter) {
+        return failed(&error);
+    }
+    tracing::info!(version = VERSION, commit = COMMIT, "starting");
+    // kube and reqwest share one TLS stack, which wants to know its cryptography once. Somebody else's choice is as
+    // good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(vod_operator::run::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn fmt::Display) -> ExitCode {
+    complain(error);
+    ExitCode::FAILURE
+}
+
+/// To standard error, which may be closed: no reason to panic either.
+fn complain(words: &dyn fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "error: {words}");
+}

@@ -1,0 +1,82 @@
+# The one entry to everything a developer does here; `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# For `make run`: more flags of the operator, as in `make run ARGS="--log-format json"`.
+ARGS ?=
+# For `make demo`: 1 keeps everything running until Ctrl-C.
+KEEP ?=
+
+comma := ,
+# need(TOOL,WHY): ends with one clear line when a tool is missing.
+need = command -v $(1) >/dev/null 2>&1 || { echo "missing tool: $(1) ($(2))" >&2; exit 1; }
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: rust-tools
+rust-tools:
+	@$(call need,cargo,the Rust toolchain; rustup installs the version of rust-toolchain.toml)
+	@$(call need,cc,a C compiler; some dependencies and the linker need it)
+
+.PHONY: control-plane-tools
+control-plane-tools: rust-tools
+	@[ -n "$${KUBEBUILDER_ASSETS:-}" ] || { $(call need,go,it builds the test control plane; or set KUBEBUILDER_ASSETS to a folder with etcd$(comma) kube-apiserver and kubectl); }
+
+.PHONY: control-plane
+control-plane: control-plane-tools ## Build etcd, kube-apiserver and kubectl for tests (minutes, once)
+	@cargo run --quiet --locked -p control-plane -- build
+
+.PHONY: demo
+demo: control-plane ## Show the operator at work on a local control plane (KEEP=1 keeps it running)
+	@cargo build --quiet --locked -p vod-operator -p vod-endpoint
+	@KEEP="$(KEEP)" cargo run --quiet --locked -p demo
+
+.PHONY: run
+run: rust-tools ## Run the operator on the cluster of your KUBECONFIG, with the real service (ARGS=…)
+	cargo run --release --locked -- run $(ARGS)
+
+.PHONY: test
+test: control-plane ## Run all tests
+	cargo test --workspace --locked
+	@if [ -x hack/test-chart ]; then hack/test-chart; else echo "chart tests: SKIPPED: no hack/test-chart"; fi
+
+.PHONY: lint
+lint: rust-tools ## Check formatting, lints and dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@testkit/tools/deny --quick
+
+.PHONY: deny
+deny: rust-tools ## Check licences, sources and advisories of dependencies (installs cargo-deny once)
+	@testkit/tools/deny
+
+.PHONY: crds
+crds: rust-tools ## Write crds/ anew from the code
+	@mkdir -p crds
+	@cargo run --quiet --locked -- crd > crds/.vodmessagecallbacks.yaml.new
+	@mv crds/.vodmessagecallbacks.yaml.new crds/vodmessagecallbacks.yaml
+
+.PHONY: bench
+bench: control-plane ## Measure the operator with many resources
+	hack/bench
+
+.PHONY: e2e
+e2e: control-plane-tools ## Test the packaged product on a whole node (root on Linux), or on the cluster of KUBECONFIG
+	hack/e2e
+
+.PHONY: image
+image: rust-tools ## Build the container image
+	hack/image
+
+.PHONY: sbom
+sbom: rust-tools ## Write the software bill of materials
+	hack/sbom
+
+.PHONY: clean
+clean: ## Remove what was compiled, but not .tools
+	cargo clean

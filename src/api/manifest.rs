@@ -1,0 +1,32 @@
+use kube::CustomResourceExt;
+
+use super::VodMessageCallback;
+
+/// The CustomResourceDefinition as YAML: what `vod-operator crd` prints and `crds/` holds.
+///
+/// # Errors
+/// When the definition cannot be written as YAML, which would be a mistake of ours.
+pub fn crd_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    let mut crd = serde_json::to_value(VodMessageCallback::crd()).unwrap_or_default();
+    if let Some(versions) = crd.pointer_mut("/spec/versions") {
+        kubernetes_formats_only(versions);
+    }
+    serde_saphyr::to_string(&crd)
+}
+
+/// Drops what Kubernetes does not know: formats of other worlds, and `null` as an empty value.
+fn kubernetes_formats_only(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            if map
+                .get("format")
+                .is_some_and(|f| f.as_str().is_some_and(|f| f.starts_with("uint")))
+            {
+                map.remove("format");
+            }
+            map.values_mut().for_each(kubernetes_formats_only);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(kubernetes_formats_only),
+        _ => {}
+    }
+}

@@ -1,0 +1,206 @@
+use super::{
+    RunArgs,
+    values::{self, EndpointNetwork, LogFormat, Signature},
+};
+use crate::telemetry;
+use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, time::Duration};
+
+/// How the operator runs: every value checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Namespaces to watch; none means all.
+    pub watch_namespaces: BTreeSet<String>,
+    /// The service's endpoint for every resource; may hold `{region}`.
+    pub vod_endpoint: Option<String>,
+    /// The endpoint of STS; may hold `{region}`.
+    pub sts_endpoint: Option<String>,
+    /// Replaces the address of the ECS metadata service.
+    pub metadata_endpoint: Option<String>,
+    /// How requests are signed.
+    pub signature: Signature,
+    /// Which of the service's networks the default endpoints are on.
+    pub endpoint_network: EndpointNetwork,
+    /// Calls a second, for each account and operation.
+    pub vod_qps: u32,
+    /// How often a setting is checked, for resources that set none.
+    pub check_interval: Duration,
+    /// How long a deletion waits for what it needs.
+    pub deletion_grace: Duration,
+    /// Whether resources without a secretRef use the operator's own credentials.
+    pub ambient_credentials: bool,
+    /// Whether one leader is elected.
+    pub leader_elect: bool,
+    /// Where the Lease is.
+    pub lease_namespace: String,
+    /// Reconciles at once.
+    pub concurrency: u16,
+    /// Where metrics and health are served.
+    pub metrics_addr: SocketAddr,
+    /// How log lines look; absent means by whether they go to a terminal.
+    pub log_format: Option<LogFormat>,
+    /// What `RUST_LOG` says, already checked.
+    pub log_filter: telemetry::Filter,
+    /// Whether the metadata of Secrets is watched.
+    pub secret_watch: bool,
+}
+
+/// A flag's or variable's value, and which of them it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// `--vod-qps` or `VOD_OPERATOR_VOD_QPS`: the words the user must look for.
+    pub name: String,
+    /// The text as given.
+    pub value: String,
+}
+
+/// A flag or variable whose value cannot be used. The process ends with exit code 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid value '{}' for {}: {why}", shown(&given.value), given.name)]
+pub struct BadValue {
+    /// Which, and what it said.
+    pub given: Given,
+    /// What to write instead.
+    pub why: String,
+}
+
+/// A value for a message: not endless, no control characters, and without the user info that a URL may carry.
+fn shown(value: &str) -> String {
+    let visible = match (value.find("://"), value.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            let (start, rest) = (value.get(..scheme), value.get(at..));
+            format!("{}://…{}", start.unwrap_or_default(), rest.unwrap_or_default())
+        }
+        _ => value.to_owned(),
+    };
+    visible.chars().take(200).flat_map(char::escape_debug).collect()
+}
+
+/// Flags first, then their variables.
+struct Sources<'a> {
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+impl Sources<'_> {
+    /// An empty variable counts as unset: a chart cannot always leave one out. Other variables with our prefix are
+    /// none of our business: Kubernetes itself sets some for a Service of our name (`VOD_OPERATOR_SERVICE_HOST`).
+    fn variable(&self, name: &str) -> Option<Given> {
+        let value = (self.variable)(name)?.to_string_lossy().into_owned();
+        (!value.is_empty()).then(|| Given {
+            name: name.to_owned(),
+            value,
+        })
+    }
+
+    fn get(&self, flag: &str, written: Option<String>) -> Option<Given> {
+        match written {
+            Some(value) => Some(Given {
+                name: format!("--{flag}"),
+                value,
+            }),
+            None => self.variable(&variable_name(flag)),
+        }
+    }
+
+    fn parse<T>(
+        &self,
+        flag: &str,
+        written: Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, BadValue> {
+        self.get(flag, written).map(|given| judge(given, parse)).transpose()
+    }
+}
+
+fn judge<T>(given: Given, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, BadValue> {
+    parse(&given.value).map_err(|why| BadValue { given, why })
+}
+
+/// `vod-qps` is `VOD_OPERATOR_VOD_QPS`.
+fn variable_name(flag: &str) -> String {
+    format!("VOD_OPERATOR_{}", flag.to_ascii_uppercase().replace('-', "_"))
+}
+
+impl Config {
+    /// Judges the flags and the variables of the process.
+    ///
+    /// # Errors
+    /// The first flag or variable that cannot be used.
+    pub fn from_process(args: RunArgs) -> Result<Self, BadValue> {
+        Self::gather(args, &|name| std::env::var_os(name))
+    }
+
+    /// Judges flags and variables: a pure function of its arguments.
+    ///
+    /// # Errors
+    /// The first flag or variable that cannot be used.
+    pub fn gather(args: RunArgs, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, BadValue> {
+        let from = Sources { variable };
+        Ok(Self {
+            watch_namespaces: watch_namespaces(&from, args.watch_namespace)?,
+            vod_endpoint: from.parse("vod-endpoint", args.vod_endpoint, values::endpoint_template)?,
+            sts_endpoint: from.parse("sts-endpoint", args.sts_endpoint, values::endpoint_template)?,
+            metadata_endpoint: from.parse("metadata-endpoint", args.metadata_endpoint, values::endpoint)?,
+            signature: from
+                .parse("signature", args.signature, values::signature)?
+                .unwrap_or(Signature::Acs3),
+            endpoint_network: from
+                .parse("endpoint-network", args.endpoint_network, values::endpoint_network)?
+                .unwrap_or(EndpointNetwork::Public),
+            vod_qps: from.parse("vod-qps", args.vod_qps, values::qps)?.unwrap_or(15),
+            check_interval: from
+                .parse("check-interval", args.check_interval, values::interval)?
+                .unwrap_or(Duration::from_secs(600)),
+            deletion_grace: from
+                .parse("deletion-grace", args.deletion_grace, values::duration)?
+                .unwrap_or(Duration::from_secs(300)),
+            ambient_credentials: from
+                .parse("ambient-credentials", args.ambient_credentials, values::boolean)?
+                .unwrap_or(false),
+            leader_elect: from
+                .parse("leader-elect", args.leader_elect, values::boolean)?
+                .unwrap_or(false),
+            lease_namespace: lease_namespace(&from, args.lease_namespace)?,
+            concurrency: from
+                .parse("concurrency", args.concurrency, values::concurrency)?
+                .unwrap_or(64),
+            metrics_addr: from
+                .parse("metrics-addr", args.metrics_addr, values::socket_addr)?
+                .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 8080))),
+            log_format: from.parse("log-format", args.log_format, values::log_format)?,
+            log_filter: from
+                .variable("RUST_LOG")
+                .map(|given| judge(given, telemetry::Filter::parse))
+                .transpose()?
+                .unwrap_or_default(),
+            secret_watch: from
+                .parse("secret-watch", args.secret_watch, values::boolean)?
+                .unwrap_or(true),
+        })
+    }
+}
+
+fn watch_namespaces(from: &Sources<'_>, written: Vec<String>) -> Result<BTreeSet<String>, BadValue> {
+    if written.is_empty() {
+        let listed = from.parse("watch-namespace", None, values::namespaces)?;
+        return Ok(listed.into_iter().flatten().collect());
+    }
+    let judged = written.into_iter().map(|value| {
+        let name = "--watch-namespace".to_owned();
+        judge(Given { name, value }, values::namespace)
+    });
+    judged.collect()
+}
+
+/// The Pod's own namespace wins: there the chart's Role is. The flag serves an operator outside of a Pod.
+fn lease_namespace(from: &Sources<'_>, written: Option<String>) -> Result<String, BadValue> {
+    let flag = from.parse("lease-namespace", written, values::namespace)?;
+    let pod = from
+        .variable("POD_NAMESPACE")
+        .map(|given| judge(given, values::namespace))
+        .transpose()?;
+    Ok(pod.or(flag).unwrap_or_else(|| "default".to_owned()))
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,243 @@
+//! What one flag's value may look like. Every function answers with the value, or with what is wrong about the text.
+
+use crate::domain::GoDuration;
+use std::{net::SocketAddr, time::Duration};
+
+/// How requests to the service are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// ACS3-HMAC-SHA256, in the Authorization header.
+    Acs3,
+    /// The older RPC style, in the query.
+    HmacSha1,
+}
+
+/// Which of the service's networks the endpoints are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointNetwork {
+    /// The internet.
+    Public,
+    /// The cloud's inner network.
+    Vpc,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// More calls a second than the service allows anyone; a larger number is a slip.
+const MOST_QPS: u32 = 1000;
+/// More reconciles at once would only hold more memory: the calls are spaced anyway.
+const MOST_CONCURRENCY: u32 = 10_000;
+
+pub(super) fn signature(text: &str) -> Result<Signature, String> {
+    match text {
+        "acs3" => Ok(Signature::Acs3),
+        "hmac-sha1" => Ok(Signature::HmacSha1),
+        _ => Err("use acs3 or hmac-sha1".to_owned()),
+    }
+}
+
+pub(super) fn endpoint_network(text: &str) -> Result<EndpointNetwork, String> {
+    match text {
+        "public" => Ok(EndpointNetwork::Public),
+        "vpc" => Ok(EndpointNetwork::Vpc),
+        _ => Err("use public or vpc".to_owned()),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("use text or json".to_owned()),
+    }
+}
+
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("use true or false".to_owned()),
+    }
+}
+
+pub(super) fn qps(text: &str) -> Result<u32, String> {
+    whole_number(text, MOST_QPS)
+}
+
+pub(super) fn concurrency(text: &str) -> Result<u16, String> {
+    let number = whole_number(text, MOST_CONCURRENCY)?;
+    u16::try_from(number).map_err(|_| format!("use a whole number from 1 to {MOST_CONCURRENCY}"))
+}
+
+fn whole_number(text: &str, most: u32) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("use a whole number from 1 to {most}")),
+    }
+}
+
+/// Any duration, also none at all.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<GoDuration>()
+        .map(|duration| duration.0)
+        .map_err(|_| "use a duration like 90s, 10m or 1h30m".to_owned())
+}
+
+/// An interval: none at all would be a busy loop.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("use a duration above zero".to_owned()),
+        some => Ok(some),
+    }
+}
+
+pub(super) fn socket_addr(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "use an address and a port, like 0.0.0.0:8080 or [::]:8080".to_owned())
+}
+
+/// A namespace's name: an RFC 1123 label, as the API server demands.
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let sound =
+        (1..=63).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('-') && !text.ends_with('-');
+    if sound {
+        Ok(text.to_owned())
+    } else {
+        Err("use a namespace's name: 1 to 63 of a-z, 0-9 and -, with neither end a -".to_owned())
+    }
+}
+
+/// A comma-separated list of namespaces, as a variable holds it; a stray comma is forgiven.
+pub(super) fn namespaces(text: &str) -> Result<Vec<String>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(namespace)
+        .collect()
+}
+
+/// An endpoint that may hold `{region}`.
+pub(super) fn endpoint_template(text: &str) -> Result<String, String> {
+    endpoint(&text.replace("{region}", "cn-shanghai")).map(|_| text.to_owned())
+}
+
+/// An absolute http(s) URL to send requests to.
+pub(super) fn endpoint(text: &str) -> Result<String, String> {
+    let unfit = |what: &str| Err(format!("use an absolute http or https URL{what}"));
+    if !(text.starts_with("http://") || text.starts_with("https://")) {
+        return unfit("");
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic()) || text.contains(['{', '}', '\\', '"', '<', '>']) {
+        return unfit(" without white space or odd characters");
+    }
+    let Ok(url) = reqwest::Url::parse(text) else {
+        return unfit("");
+    };
+    if text.contains('@') || text.contains(['?', '#']) {
+        return unfit(" without user info, query or fragment");
+    }
+    // The parser forgives `http:///host`; a request must not depend on that.
+    if url.host_str().is_none_or(str::is_empty) || text.contains(":///") {
+        return unfit(" with a host");
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans() {
+        for text in ["true", "1", "yes", "on", "TRUE", "On"] {
+            assert_eq!(boolean(text), Ok(true), "{text}");
+        }
+        for text in ["false", "0", "no", "off", "False"] {
+            assert_eq!(boolean(text), Ok(false), "{text}");
+        }
+        for text in ["", "2", "y", "truee", " true"] {
+            assert!(boolean(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for (text, expected) in [("1", Some(1)), ("15", Some(15)), ("1000", Some(1000))] {
+            assert_eq!(qps(text).ok(), expected, "{text}");
+        }
+        for text in ["0", "-1", "1.5", "1001", "", "many", "99999999999999999999", " 1"] {
+            assert!(qps(text).is_err(), "{text:?}");
+        }
+        assert_eq!(concurrency("10000"), Ok(10_000));
+        assert!(concurrency("0").is_err());
+        assert!(concurrency("10001").is_err());
+    }
+
+    #[test]
+    fn intervals_are_above_zero_and_a_grace_need_not_be() {
+        assert_eq!(interval("200ms"), Ok(Duration::from_millis(200)));
+        for text in ["0s", "0", "", "10", "1d", "-1s"] {
+            assert!(interval(text).is_err(), "{text:?}");
+        }
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn endpoints() {
+        for text in [
+            "http://127.0.0.1:8080",
+            "https://vod.{region}.example.com/",
+            "http://[::1]:80",
+            "https://gw/{region}/vod",
+        ] {
+            assert_eq!(endpoint_template(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "vod.example.com",
+            "HTTP://vod",
+            "ftp://vod",
+            "http://",
+            "http:///path",
+            "https://user:pass@vod",
+            "https://vod .com",
+            "https://vod/#x",
+            "https://vod/?a=b",
+            "https://{Region}.x",
+            "https://vöd",
+            "http://vod:99999",
+        ] {
+            assert!(endpoint_template(text).is_err(), "{text:?}");
+        }
+        assert!(endpoint("http://{region}.x").is_err());
+    }
+
+    #[test]
+    fn namespace_names() {
+        assert_eq!(
+            namespaces("a, b-1,,").as_deref(),
+            Ok(&["a".to_owned(), "b-1".to_owned()][..])
+        );
+        for text in ["A", "-a", "a-", "a_b", "a.b", &"a".repeat(64)] {
+            assert!(namespaces(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for text in ["0.0.0.0:8080", "[::]:1", "127.0.0.1:0"] {
+            assert!(socket_addr(text).is_ok(), "{text}");
+        }
+        for text in ["8080", ":8080", "localhost:80", "1.2.3.4", "1.2.3.4:70000"] {
+            assert!(socket_addr(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,375 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::acs3::{self, Acs3Request};
+use super::clock::{Clock, timestamp};
+use super::error::{CallError, ErrorClass, classify, is_expired_token};
+use super::redact::{self, redact};
+use super::retry_hint::retry_hint;
+use super::{EndpointUrl, canonical_query, rpc};
+use crate::credentials::Credentials;
+
+/// No answer of these APIs comes near this size.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// Which of the two signature styles is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignatureStyle {
+    /// ACS3-HMAC-SHA256, the official SDKs' default.
+    #[default]
+    Acs3,
+    /// The older RPC style.
+    HmacSha1,
+}
+
+/// How calls are made.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// How they are signed.
+    pub signature: SignatureStyle,
+    /// The longest a connection may take.
+    pub connect_timeout: Duration,
+    /// The longest a call may take in all.
+    pub call_timeout: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            signature: SignatureStyle::default(),
+            connect_timeout: Duration::from_secs(5),
+            call_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An operation of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Api {
+    /// Its API version.
+    pub version: &'static str,
+    /// Its name.
+    pub action: &'static str,
+}
+
+/// Is told of every call.
+pub trait CallObserver: Send + Sync {
+    /// One HTTP call ended: `code` is `OK`, the service's code or a word of ours.
+    fn observed(&self, action: &'static str, code: &str, elapsed: Duration);
+}
+
+/// An answer; it may hold a key in clear, so it is never printed and zeroed when dropped.
+pub struct Answer {
+    body: Zeroizing<Vec<u8>>,
+    /// The service's RequestId.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The body as `T`.
+    ///
+    /// # Errors
+    /// `Garbage`, when it is something else.
+    pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, CallError> {
+        serde_json::from_slice(&self.body).map_err(|_| CallError::own("Garbage", "the answer is not what the API promises", true))
+    }
+}
+
+/// Makes signed calls over one pool of connections.
+#[derive(Clone)]
+pub struct CloudClient {
+    http: reqwest::Client,
+    signature: SignatureStyle,
+    call_timeout: Duration,
+    clock: Arc<Clock>,
+    observer: Arc<dyn CallObserver>,
+}
+
+type Parameters<'a> = &'a [(&'static str, Zeroizing<String>)];
+
+/// A request ready to be sent, and what must never be shown of it.
+struct Prepared {
+    query: Zeroizing<String>,
+    headers: HeaderMap,
+    form: Option<Zeroizing<String>>,
+    secrets: Vec<Zeroizing<String>>,
+}
+
+impl CloudClient {
+    /// Sets up the connections; nothing is called yet.
+    ///
+    /// # Errors
+    /// When the TLS roots cannot be loaded.
+    pub fn new(options: &ClientOptions, observer: Arc<dyn CallObserver>) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.call_timeout)
+            // A redirect would carry the signature to somebody else.
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("vod-operator/", env!("CARGO_PKG_VERSION")))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .http1_only()
+            .build()?;
+        let (signature, call_timeout) = (options.signature, options.call_timeout);
+        Ok(Self { http, signature, call_timeout, clock: Arc::default(), observer })
+    }
+
+    /// Makes a signed call: a POST with all parameters in the query, as the API's metadata places them.
+    ///
+    /// # Errors
+    /// [`CallError`], classed and redacted. A clock that the service refused and a nonce that it has seen are mended
+    /// and the call repeated once.
+    pub async fn call(
+        &self,
+        endpoint: &EndpointUrl,
+        api: Api,
+        parameters: Parameters<'_>,
+        credentials: &Credentials,
+    ) -> Result<Answer, CallError> {
+        let first = self.send(endpoint, api, || self.sign(endpoint, api, parameters, credentials)).await;
+        match first {
+            Err((error, headers)) if self.is_mended(endpoint, &error, &headers) => {
+                self.send(endpoint, api, || self.sign(endpoint, api, parameters, credentials)).await.map_err(|(e, _)| e)
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Makes an unsigned call with its parameters in the body, out of addresses and logs.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_unsigned(&self, endpoint: &EndpointUrl, api: Api, form: Parameters<'_>) -> Result<Answer, CallError> {
+        let prepare = || {
+            let now = timestamp(self.clock.now(endpoint.host()));
+            let common = [("Action", api.action), ("Version", api.version), ("Format", "JSON"), ("Timestamp", now.as_str())];
+            let mut headers = HeaderMap::new();
+            let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+            headers.insert(reqwest::header::CONTENT_TYPE, content_type);
+            Prepared {
+                query: Zeroizing::new(canonical_query(common)),
+                headers,
+                form: Some(Zeroizing::new(canonical_query(form.iter().map(|(n, v)| (*n, v.as_str()))))),
+                secrets: form.iter().filter(|(n, _)| *n == "OIDCToken").map(|(_, v)| v.clone()).collect(),
+            }
+        };
+        self.send(endpoint, api, prepare).await.map_err(|(error, _)| error)
+    }
+
+    fn is_mended(&self, endpoint: &EndpointUrl, error: &CallError, headers: &HeaderMap) -> bool {
+        let code = error.code.to_ascii_lowercase();
+        if code == "signaturenonceused" {
+            return true;
+        }
+        let date = headers.get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        let about_time = code.starts_with("invalidtimestamp") || code == "illegaltimestamp";
+        about_time && date.is_some_and(|date| self.clock.learn(endpoint.host(), date))
+    }
+
+    fn sign(&self, endpoint: &EndpointUrl, api: Api, parameters: Parameters<'_>, credentials: &Credentials) -> Prepared {
+        let id = credentials.access_key_id.expose_secret();
+        let secret = credentials.access_key_secret.expose_secret();
+        let token = credentials.security_token.as_ref().map(|t| t.expose_secret());
+        let now = timestamp(self.clock.now(endpoint.host()));
+        let nonce = nonce();
+        let mut secrets: Vec<Zeroizing<String>> =
+            [Some(id), Some(secret), token].into_iter().flatten().map(|s| Zeroizing::new(s.to_owned())).collect();
+        secrets.extend(parameters.iter().filter(|(n, _)| *n == "AuthKey").map(|(_, v)| v.clone()));
+        let own = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+        let mut headers = HeaderMap::new();
+        let query = match self.signature {
+            SignatureStyle::Acs3 => {
+                let query = Zeroizing::new(canonical_query(own));
+                let body_sha256 = acs3::sha256_hex(b"");
+                let mut signed = vec![
+                    ("host", endpoint.host()),
+                    ("x-acs-action", api.action),
+                    ("x-acs-version", api.version),
+                    ("x-acs-date", now.as_str()),
+                    ("x-acs-signature-nonce", nonce.as_str()),
+                    ("x-acs-content-sha256", body_sha256.as_str()),
+                ];
+                if let Some(token) = token {
+                    signed.extend([("x-acs-accesskey-id", id), ("x-acs-security-token", token)]);
+                }
+                let request =
+                    Acs3Request { method: "POST", canonical_query: &query, headers: &signed, body_sha256: &body_sha256 };
+                let authorization = Zeroizing::new(acs3::authorization(&request, id, secret));
+                secrets.extend(authorization.rsplit_once("Signature=").map(|(_, s)| Zeroizing::new(s.to_owned())));
+                signed.push(("authorization", authorization.as_str()));
+                signed.push(("accept", "application/json"));
+                for (name, value) in signed.iter().filter(|(name, _)| *name != "host") {
+                    if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+                        value.set_sensitive(true);
+                        headers.insert(name, value);
+                    }
+                }
+                query
+            }
+            SignatureStyle::HmacSha1 => {
+                let mut all: Vec<(&str, &str)> = own.collect();
+                all.extend([
+                    ("Action", api.action),
+                    ("Version", api.version),
+                    ("Format", "json"),
+                    ("AccessKeyId", id),
+                    ("SignatureMethod", "HMAC-SHA1"),
+                    ("SignatureVersion", "1.0"),
+                    ("SignatureNonce", nonce.as_str()),
+                    ("Timestamp", now.as_str()),
+                ]);
+                all.extend(token.map(|token| ("SecurityToken", token)));
+                let query = Zeroizing::new(canonical_query(all));
+                let signature = rpc::signature("POST", &query, secret);
+                let signed = format!("{}&Signature={}", query.as_str(), super::encode(&signature));
+                secrets.push(Zeroizing::new(signature));
+                Zeroizing::new(signed)
+            }
+        };
+        Prepared { query, headers, form: None, secrets }
+    }
+
+    async fn send(
+        &self,
+        endpoint: &EndpointUrl,
+        api: Api,
+        prepare: impl FnOnce() -> Prepared,
+    ) -> Result<Answer, (CallError, HeaderMap)> {
+        let started = Instant::now();
+        let prepared = prepare();
+        let bound = tokio::time::timeout(self.call_timeout, self.exchange(endpoint, &prepared)).await;
+        let result = bound.unwrap_or_else(|_| {
+            Err((CallError::own("Timeout", "no complete answer in time", true), HeaderMap::new()))
+        });
+        let code = result.as_ref().map_or_else(|(error, _)| error.code.as_str(), |_| "OK");
+        self.observer.observed(api.action, code, started.elapsed());
+        tracing::debug!(action = api.action, code, host = endpoint.host(), "called");
+        result
+    }
+
+    async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Answer, (CallError, HeaderMap)> {
+        let bare = |error: CallError| (error, HeaderMap::new());
+        let url = Zeroizing::new(format!("{}/?{}", endpoint.as_str(), prepared.query.as_str()));
+        let mut request = self.http.post(url.as_str()).headers(prepared.headers.clone());
+        request = match &prepared.form {
+            Some(form) => request.body(form.as_bytes().to_vec()),
+            // An empty body: some gateways refuse a POST without a length.
+            None => request.header(reqwest::header::CONTENT_LENGTH, 0),
+        };
+        let mut response = request.send().await.map_err(|e| bare(transport_error(&e)))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = Zeroizing::new(Vec::new());
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_ANSWER => {
+                    return Err(bare(CallError::own("TooLarge", "the answer is larger than any of this API", true)));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return Err(bare(transport_error(&error))),
+            }
+        }
+        interpret(status, headers, body, &prepared.secrets)
+    }
+}
+
+/// An error of the transport, in our own words: the library's would show the address with everything in it.
+fn transport_error(error: &reqwest::Error) -> CallError {
+    if error.is_timeout() {
+        CallError::own("Timeout", "no complete answer in time", !error.is_connect())
+    } else if error.is_connect() {
+        CallError::own("Connect", "no connection to the service", false)
+    } else {
+        CallError::own("Broken", "the connection broke before the answer was complete", true)
+    }
+}
+
+/// What every answer may say beside its own.
+#[derive(serde::Deserialize)]
+struct Envelope {
+    #[serde(rename = "RequestId", alias = "requestId")]
+    request_id: Option<String>,
+    #[serde(rename = "Code", alias = "code")]
+    code: Option<serde_json::Value>,
+    #[serde(rename = "Message", alias = "message")]
+    message: Option<String>,
+}
+
+fn interpret(
+    status: u16,
+    headers: HeaderMap,
+    body: Zeroizing<Vec<u8>>,
+    secrets: &[Zeroizing<String>],
+) -> Result<Answer, (CallError, HeaderMap)> {
+    let hint = retry_hint(&headers);
+    let own = |code, message: String| CallError { http_status: Some(status), retry_after: hint, ..CallError::own(code, message, true) };
+    if (300..400).contains(&status) {
+        let error = own("Redirect", format!("the service answered with a redirect (HTTP {status}), which is not followed"));
+        return Err((error, headers));
+    }
+    let envelope: Option<Envelope> = serde_json::from_slice(&body).ok();
+    let Some(envelope) = envelope else {
+        let error = match status {
+            429 => CallError { class: ErrorClass::Throttling, ..own("Throttling", "too many calls (HTTP 429)".to_owned()) },
+            500.. => own("ServerError", format!("HTTP {status} without an explanation")),
+            _ => own("Garbage", format!("HTTP {status} with an answer that is not JSON")),
+        };
+        return Err((error, headers));
+    };
+    let secrets: Vec<&str> = secrets.iter().map(|s| s.as_str()).collect();
+    let code = envelope.code.map(|code| match code {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    });
+    let request_id = envelope.request_id.map(|id| redact(&id, &secrets).chars().take(64).collect());
+    let good_code = code.as_deref().is_none_or(|code| ["200", "OK", "Success", ""].contains(&code));
+    if (200..300).contains(&status) && good_code {
+        return Ok(Answer { body, request_id });
+    }
+    // A throttled answer hides behind any code when it says how long to wait.
+    let code = redact::code(code.as_deref().unwrap_or("Unknown"));
+    let mut class = classify(&code, if status < 400 { 400 } else { status });
+    if hint.is_some() && class == ErrorClass::Spec {
+        class = ErrorClass::Throttling;
+    }
+    let message = match code.to_ascii_lowercase().as_str() {
+        // What the service says here is what was signed, with everything in it.
+        "signaturedoesnotmatch" => "the signature does not match: the AccessKey secret is wrong".to_owned(),
+        _ => redact(envelope.message.as_deref().unwrap_or("no explanation"), &secrets),
+    };
+    let error = CallError {
+        class,
+        message,
+        request_id,
+        http_status: Some(status),
+        retry_after: hint,
+        lost_answer: status >= 500,
+        expired_token: is_expired_token(&code),
+        code,
+    };
+    Err((error, headers))
+}
+
+/// 128 random bits in hex: the service refuses a nonce that it has seen.
+fn nonce() -> String {
+    format!("{:032x}", rand::rng().random::<u128>())
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

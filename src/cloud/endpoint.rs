@@ -1,0 +1,160 @@
+use std::fmt;
+
+use crate::domain::Region;
+
+/// A service's address: scheme, host and port, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointUrl(String);
+
+/// Text that is not such an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be an absolute http:// or https:// address without path, user info, query and fragment")]
+pub struct InvalidEndpoint;
+
+impl EndpointUrl {
+    /// Takes an address apart and puts it together again without the trailing slash.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
+        let url = reqwest::Url::parse(text).map_err(|_| InvalidEndpoint)?;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none();
+        let sound = plain && url.host_str().is_some_and(|host| !host.is_empty());
+        if sound { Ok(Self(url.as_str().trim_end_matches('/').to_owned())) } else { Err(InvalidEndpoint) }
+    }
+
+    /// `https://vod.cn-shanghai.aliyuncs.com`
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the `Host` header says: the port only where it is not the scheme's own.
+    pub fn host(&self) -> &str {
+        self.0.split_once("://").map_or(self.0.as_str(), |(_, host)| host)
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An operator-wide address that may hold `{region}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointTemplate(String);
+
+impl EndpointTemplate {
+    /// Checks the address with a region filled in.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
+        EndpointUrl::parse(&text.replace("{region}", "cn-shanghai")).map(|_| Self(text.to_owned()))
+    }
+
+    fn fill(&self, region: &Region) -> EndpointUrl {
+        // The schema lets only letters, digits and hyphens into a region, so the address stays one.
+        let filled = self.0.replace("{region}", region.as_str());
+        EndpointUrl::parse(&filled).unwrap_or_else(|_| EndpointUrl(filled))
+    }
+}
+
+/// How the services are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndpointNetwork {
+    /// Over the internet.
+    #[default]
+    Public,
+    /// From within a VPC.
+    Vpc,
+}
+
+/// Where the services are.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// `--vod-endpoint`
+    pub vod: Option<EndpointTemplate>,
+    /// `--sts-endpoint`
+    pub sts: Option<EndpointTemplate>,
+    /// `--endpoint-network`
+    pub network: EndpointNetwork,
+}
+
+impl Endpoints {
+    /// VOD's address for a region: the vendor's rule is `vod.REGION`, in a VPC `vod-vpc.REGION`; regions that are
+    /// served from elsewhere are told apart by [`Region::setting_region`].
+    pub fn vod(&self, region: &Region) -> EndpointUrl {
+        if let Some(template) = &self.vod {
+            return template.fill(region);
+        }
+        let served_from = region.setting_region();
+        EndpointUrl(match (served_from.is_central(), self.network) {
+            // The central address has no VPC form.
+            (true, _) => "https://vod.aliyuncs.com".to_owned(),
+            (false, EndpointNetwork::Public) => format!("https://vod.{served_from}.aliyuncs.com"),
+            (false, EndpointNetwork::Vpc) => format!("https://vod-vpc.{served_from}.aliyuncs.com"),
+        })
+    }
+
+    /// STS's address for a region.
+    pub fn sts(&self, region: &Region) -> EndpointUrl {
+        match (&self.sts, self.network) {
+            (Some(template), _) => template.fill(region),
+            (None, EndpointNetwork::Public) => EndpointUrl(format!("https://sts.{region}.aliyuncs.com")),
+            (None, EndpointNetwork::Vpc) => EndpointUrl(format!("https://sts-vpc.{region}.aliyuncs.com")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vod(region: &str, network: EndpointNetwork) -> String {
+        Endpoints { network, ..Endpoints::default() }.vod(&Region(region.to_owned())).to_string()
+    }
+
+    #[test]
+    fn the_vendors_rule_and_its_exceptions() {
+        use EndpointNetwork::{Public, Vpc};
+        let table = [
+            ("cn-shanghai", Public, "https://vod.cn-shanghai.aliyuncs.com"),
+            ("cn-hangzhou", Public, "https://vod.cn-shanghai.aliyuncs.com"),
+            ("cn-hangzhou", Vpc, "https://vod-vpc.cn-shanghai.aliyuncs.com"),
+            ("ap-southeast-1", Vpc, "https://vod-vpc.ap-southeast-1.aliyuncs.com"),
+            ("me-central-1", Public, "https://vod.me-central-1.aliyuncs.com"),
+            ("cn-north-2-gov-1", Public, "https://vod.cn-north-2-gov-1.aliyuncs.com"),
+            ("us-east-1", Public, "https://vod.aliyuncs.com"),
+            ("cn-qingdao", Vpc, "https://vod.aliyuncs.com"),
+            ("xx-new-9", Public, "https://vod.xx-new-9.aliyuncs.com"),
+        ];
+        for (region, network, expected) in table {
+            assert_eq!(vod(region, network), expected, "{region} {network:?}");
+        }
+        let sts = Endpoints { network: Vpc, ..Endpoints::default() }.sts(&Region("cn-beijing".into()));
+        assert_eq!(sts.as_str(), "https://sts-vpc.cn-beijing.aliyuncs.com");
+    }
+
+    #[test]
+    fn templates() {
+        let vod = Some(EndpointTemplate::parse("http://{region}.localhost:8080/").unwrap());
+        let endpoints = Endpoints { vod, ..Endpoints::default() };
+        let url = endpoints.vod(&Region("cn-beijing".into()));
+        assert_eq!((url.as_str(), url.host()), ("http://cn-beijing.localhost:8080", "cn-beijing.localhost:8080"));
+        for bad in ["", "localhost", "ftp://x", "http://u@x", "http://x/path", "http://x/?q", "http://x/#f", "http://"] {
+            assert_eq!(EndpointTemplate::parse(bad), Err(InvalidEndpoint), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_header_leaves_out_the_schemes_own_port() {
+        assert_eq!(EndpointUrl::parse("https://x:443/").unwrap().host(), "x");
+        assert_eq!(EndpointUrl::parse("http://x:8080").unwrap().host(), "x:8080");
+    }
+}

@@ -1,0 +1,119 @@
+use k8s_openapi::jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{Answer, Api, CallError, CloudClient, EndpointUrl};
+use crate::credentials::{AssumeRole, CredentialIdentity, Credentials};
+use crate::domain::AccountId;
+
+const VERSION: &str = "2015-04-01";
+/// How long temporary credentials last, in seconds: the default of STS.
+const DURATION: &str = "3600";
+
+/// The operations of STS that credentials come from.
+#[derive(Clone)]
+pub struct Sts(CloudClient);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Identity {
+    account_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Assumed {
+    credentials: Temporary,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Temporary {
+    access_key_id: SecretString,
+    access_key_secret: SecretString,
+    security_token: SecretString,
+    expiration: String,
+}
+
+impl Sts {
+    /// Over `client`.
+    pub fn new(client: CloudClient) -> Self {
+        Self(client)
+    }
+
+    /// Whose credentials these are.
+    ///
+    /// # Errors
+    /// What STS answered.
+    pub async fn get_caller_identity(&self, endpoint: &EndpointUrl, credentials: &Credentials) -> Result<AccountId, CallError> {
+        let api = Api { version: VERSION, action: "GetCallerIdentity" };
+        let answer = self.0.call(endpoint, api, &[], credentials).await?;
+        let identity: Identity = answer.parse()?;
+        let sound = (1..=32).contains(&identity.account_id.len()) && identity.account_id.bytes().all(|b| b.is_ascii_digit());
+        if sound { Ok(AccountId(identity.account_id)) } else { Err(CallError::own("Garbage", "STS named no account id", true)) }
+    }
+
+    /// Temporary credentials of a role, for `base`.
+    ///
+    /// # Errors
+    /// What STS answered.
+    pub async fn assume_role(
+        &self,
+        endpoint: &EndpointUrl,
+        base: &Credentials,
+        role: &AssumeRole,
+        identity: CredentialIdentity,
+    ) -> Result<Credentials, CallError> {
+        let plain = |text: &str| Zeroizing::new(text.to_owned());
+        let mut parameters = vec![
+            ("RoleArn", plain(&role.role_arn)),
+            ("RoleSessionName", plain(role.session_name())),
+            ("DurationSeconds", plain(DURATION)),
+        ];
+        parameters.extend(role.external_id.as_deref().map(|id| ("ExternalId", plain(id))));
+        let api = Api { version: VERSION, action: "AssumeRole" };
+        temporary(&self.0.call(endpoint, api, &parameters, base).await?, identity)
+    }
+
+    /// Temporary credentials of a role, for a token of the cluster. The call needs no signature, and the token goes in
+    /// the body, out of addresses.
+    ///
+    /// # Errors
+    /// What STS answered.
+    pub async fn assume_role_with_oidc(
+        &self,
+        endpoint: &EndpointUrl,
+        role_arn: &str,
+        provider_arn: &str,
+        session_name: &str,
+        token: Zeroizing<String>,
+        identity: CredentialIdentity,
+    ) -> Result<Credentials, CallError> {
+        let plain = |text: &str| Zeroizing::new(text.to_owned());
+        let form = [
+            ("RoleArn", plain(role_arn)),
+            ("OIDCProviderArn", plain(provider_arn)),
+            ("OIDCToken", token),
+            ("RoleSessionName", plain(session_name)),
+            ("DurationSeconds", plain(DURATION)),
+        ];
+        let api = Api { version: VERSION, action: "AssumeRoleWithOIDC" };
+        temporary(&self.0.call_unsigned(endpoint, api, &form).await?, identity)
+    }
+}
+
+fn temporary(answer: &Answer, identity: CredentialIdentity) -> Result<Credentials, CallError> {
+    let Assumed { credentials } = answer.parse()?;
+    let expires_at: Timestamp = credentials
+        .expiration
+        .parse()
+        .map_err(|_| CallError::own("Garbage", "the credentials' expiration is not a time", true))?;
+    Ok(Credentials {
+        access_key_id: credentials.access_key_id,
+        access_key_secret: credentials.access_key_secret,
+        security_token: Some(credentials.security_token),
+        expires_at: Some(expires_at),
+        identity,
+    })
+}

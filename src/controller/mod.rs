@@ -1,0 +1,121 @@
+//! Watches and wakes: which resource is looked at, and when.
+//!
+//! Each watched namespace has a controller of its own, so that one whose watch is refused holds up no other; what
+//! they must agree on (ownership, quota, memory) is in the shared [`Context`].
+
+mod pulse;
+mod resource_watch;
+mod secret_watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{self, ObjectRef};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::admin::Health;
+use crate::api::VodMessageCallback;
+use crate::reconcile::context::Context;
+use crate::reconcile::reconcile;
+
+/// Shorter than the idle timeout of the load balancers that clusters put before their API server.
+const WATCH_SECONDS: u32 = 120;
+
+type Name = ObjectRef<VodMessageCallback>;
+
+/// What is watched.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Empty: all namespaces.
+    pub namespaces: Vec<String>,
+    /// Whether Secrets are watched; otherwise they are only read at checks.
+    pub secrets: bool,
+}
+
+/// Runs until `ctx.stop` is cancelled and the reconciles that were running have ended.
+pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: UnboundedReceiver<Name>) {
+    let mut senders: HashMap<String, UnboundedSender<Name>> = HashMap::new();
+    let mut controllers = Vec::new();
+    let everywhere = vec![String::new()];
+    for namespace in if scope.namespaces.is_empty() { &everywhere } else { &scope.namespaces } {
+        let (send, receive) = unbounded_channel();
+        senders.insert(namespace.clone(), send);
+        controllers.push(one(Arc::clone(&ctx), namespace.clone(), scope.secrets, health.clone(), receive));
+    }
+    let controllers = futures::future::join_all(controllers);
+    tokio::select! {
+        _ = controllers => {}
+        () = distribute(woken, senders) => {}
+        () = report_states(Arc::clone(&ctx)) => {}
+    }
+}
+
+async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health, woken: UnboundedReceiver<Name>) {
+    let (store, writer) = reflector::store();
+    let (listed, is_listed) = tokio::sync::watch::channel(false);
+    let failed = pulse::Failed::default();
+    let api: Api<VodMessageCallback> = match namespace.as_str() {
+        "" => Api::all(ctx.client.clone()),
+        one => Api::namespaced(ctx.client.clone(), one),
+    };
+    let name = format!("VodMessageCallbacks in {}", if namespace.is_empty() { "all namespaces" } else { &namespace });
+    let pulse = pulse::take(api, name, failed.clone(), health.clone());
+    let synced = is_listed.clone();
+    let resources = resource_watch::changes(Arc::clone(&ctx), &namespace, failed, writer, listed);
+    let secrets = secret_watch::changes(Arc::clone(&ctx), &namespace, secrets, is_listed);
+    // Names only: what is behind them is looked up in the store when its turn comes.
+    let pokes = futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|name| (name, woken)) });
+    let stop = ctx.stop.clone();
+    // Unbounded here, because the waiting is done in `Admission`, where a user's change can pass waiting checks.
+    let controller = Controller::for_stream(resources, store)
+        .with_config(Config::default().concurrency(0))
+        .reconcile_on(pokes)
+        .reconcile_on(secrets)
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(reconcile, |_, error: &std::convert::Infallible, _| -> Action { match *error {} }, ctx)
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                // A resource that went away while it was queued; everything else is said where it happens.
+                tracing::debug!(%error, "a reconcile was not started");
+            }
+        });
+    tokio::select! {
+        () = controller => {}
+        () = pulse => {}
+        () = say_synced(synced, health) => {}
+    }
+}
+
+/// Notes that the first list is there; never ends.
+async fn say_synced(mut listed: tokio::sync::watch::Receiver<bool>, health: Health) {
+    if listed.wait_for(|listed| *listed).await.is_ok() {
+        health.set_synced();
+    }
+    std::future::pending().await
+}
+
+/// Brings each wake to the controller of its namespace; never ends.
+async fn distribute(mut woken: UnboundedReceiver<Name>, senders: HashMap<String, UnboundedSender<Name>>) {
+    while let Some(name) = woken.recv().await {
+        let namespace = name.namespace.clone().unwrap_or_default();
+        if let Some(sender) = senders.get(&namespace).or_else(|| senders.get("")) {
+            // A closed channel: that controller has ended with the others.
+            let _ = sender.send(name);
+        }
+    }
+    std::future::pending().await
+}
+
+/// Keeps the gauge of resources by state; never ends.
+async fn report_states(ctx: Arc<Context>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(2));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        ctx.metrics.set_states(&ctx.memories.states());
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{CredentialError, CredentialIdentity, Credentials};
+
+/// Where every ECS instance finds its metadata.
+const ADDRESS: &str = "http://100.100.100.200";
+const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The RAM role of the ECS instance the operator runs on.
+pub struct EcsRole {
+    http: reqwest::Client,
+    address: String,
+    role_name: Option<String>,
+    v1_allowed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RoleCredentials {
+    code: String,
+    access_key_id: SecretString,
+    access_key_secret: SecretString,
+    security_token: SecretString,
+    expiration: String,
+}
+
+impl EcsRole {
+    /// At `address`, by default the vendor's. `v1_allowed`: without a session token where none is given.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up.
+    pub fn new(address: Option<&str>, role_name: Option<String>, v1_allowed: bool) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(1))
+            .timeout(TIMEOUT)
+            .build()?;
+        let address = address.unwrap_or(ADDRESS).trim_end_matches('/').to_owned();
+        Ok(Self { http, address, role_name, v1_allowed })
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> CredentialIdentity {
+        CredentialIdentity::new(&["ecs", &self.address, self.role_name.as_deref().unwrap_or_default()])
+    }
+
+    /// Fetches credentials.
+    ///
+    /// # Errors
+    /// When the metadata service is not there or the instance has no role.
+    pub async fn fetch(&self) -> Result<Credentials, CredentialError> {
+        let token = match self.token().await {
+            Ok(token) => Some(token),
+            Err(_) if self.v1_allowed => None,
+            Err(why) => return Err(CredentialError::Metadata(format!("{why} when asked for a session token"))),
+        };
+        let role = match &self.role_name {
+            Some(name) => name.clone(),
+            None => {
+                let names = self.get(ROLES, token.as_ref()).await?;
+                names.lines().next().unwrap_or_default().trim().to_owned()
+            }
+        };
+        if role.is_empty() {
+            return Err(CredentialError::Metadata("the instance has no RAM role".to_owned()));
+        }
+        let body = zeroize::Zeroizing::new(self.get(&format!("{ROLES}{role}"), token.as_ref()).await?);
+        let parsed: RoleCredentials =
+            serde_json::from_str(&body).map_err(|_| CredentialError::Metadata("an answer that is not one".to_owned()))?;
+        if parsed.code != "Success" {
+            return Err(CredentialError::Metadata("it did not answer Success".to_owned()));
+        }
+        let expires_at: Timestamp =
+            parsed.expiration.parse().map_err(|_| CredentialError::Metadata("an expiration that is no time".to_owned()))?;
+        Ok(Credentials {
+            access_key_id: parsed.access_key_id,
+            access_key_secret: parsed.access_key_secret,
+            security_token: Some(parsed.security_token),
+            expires_at: Some(expires_at),
+            identity: self.identity(),
+        })
+    }
+
+    async fn token(&self) -> Result<SecretString, String> {
+        let request = self
+            .http
+            .put(format!("{}/latest/api/token", self.address))
+            .header("X-aliyun-ecs-metadata-token-ttl-seconds", "21600")
+            .header(reqwest::header::CONTENT_LENGTH, 0);
+        let response = request.send().await.map_err(|error| word(&error).to_owned())?;
+        if !response.status().is_success() {
+            return Err(format!("HTTP {}", response.status().as_u16()));
+        }
+        response.text().await.map(|text| SecretString::from(text.trim())).map_err(|error| word(&error).to_owned())
+    }
+
+    async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<String, CredentialError> {
+        use secrecy::ExposeSecret;
+        let mut request = self.http.get(format!("{}{path}", self.address));
+        if let Some(token) = token {
+            request = request.header("X-aliyun-ecs-metadata-token", token.expose_secret());
+        }
+        let failed = |error: reqwest::Error| CredentialError::Metadata(word(&error).to_owned());
+        let response = request.send().await.map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(CredentialError::Metadata(format!("HTTP {}", response.status().as_u16())));
+        }
+        response.text().await.map_err(failed)
+    }
+}
+
+fn word(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() { "no answer in time" } else { "no connection" }
+}

@@ -1,0 +1,50 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{CredentialIdentity, Credentials};
+use crate::cloud::{CallError, EndpointUrl, Sts};
+use crate::domain::AccountId;
+
+/// A failed question is not asked again sooner.
+const AGAIN: Duration = Duration::from_secs(300);
+
+type Answer = Option<(Instant, Result<AccountId, CallError>)>;
+
+/// Which account each credential belongs to: asked of STS once for each credential and process.
+pub struct Identities {
+    sts: Sts,
+    known: Mutex<HashMap<CredentialIdentity, Arc<tokio::sync::Mutex<Answer>>>>,
+}
+
+impl Identities {
+    /// Asks `sts`.
+    pub fn new(sts: Sts) -> Self {
+        Self { sts, known: Mutex::default() }
+    }
+
+    /// The account of `credentials`; whoever asks while the question is out waits for its answer.
+    ///
+    /// # Errors
+    /// What STS answered, now or lately.
+    pub async fn account_of(&self, credentials: &Credentials, endpoint: &EndpointUrl) -> Result<AccountId, CallError> {
+        let slot = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(credentials.identity.clone()).or_default())
+        };
+        let mut answer = slot.lock().await;
+        match answer.as_ref() {
+            Some((_, Ok(account))) => return Ok(account.clone()),
+            Some((asked, Err(error))) if asked.elapsed() < AGAIN => return Err(error.clone()),
+            _ => {}
+        }
+        let result = self.sts.get_caller_identity(endpoint, credentials).await;
+        if let Err(error) = &result {
+            tracing::warn!(code = %error.code, "STS could not say whose account a credential belongs to; its AccessKey ID stands in for it");
+        }
+        *answer = Some((Instant::now(), result.clone()));
+        result
+    }
+}

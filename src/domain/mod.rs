@@ -1,0 +1,16 @@
+//! The words of the trade as types: no I/O, no Kubernetes, no HTTP.
+
+mod account;
+mod app;
+mod auth_key;
+mod durations;
+pub mod event_types;
+mod region;
+mod setting;
+
+pub use account::{AccountId, AccountKey};
+pub use app::AppId;
+pub use auth_key::{AuthKey, InvalidAuthKey};
+pub use durations::{GoDuration, InvalidDuration};
+pub use region::{Region, SettingRegion};
+pub use setting::{Auth, Field, FieldDifference, LiveSetting, REDACTED, Setting, Target};

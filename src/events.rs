@@ -1,0 +1,216 @@
+//! Kubernetes Events: what people see in `kubectl describe`. Best effort: an event that cannot be written is logged
+//! and fails nothing.
+//!
+//! kube's own recorder is not used: it counts by reason and keeps the first note, so a second note (another
+//! RequestId, another set of fields) would never be seen.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Resource, ResourceExt};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::NAME;
+use crate::api::VodMessageCallback;
+use crate::status::Reason;
+
+/// The API server takes notes of up to a kilobyte.
+const LONGEST_NOTE: usize = 1000;
+/// So many may wait to be written; more than that are dropped, since events are a help and not a record.
+const QUEUE: usize = 1024;
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why an event is told: a closed list, as users filter by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the note of each says what it means")]
+pub enum EventReason {
+    Replacing,
+    Adopted,
+    Applied,
+    ReadBackDiffers,
+    DriftDetected,
+    DriftCorrected,
+    LeftBehind,
+    NotOurs,
+    Released,
+    Deleted,
+    AccountChanged,
+    UnlistedEventType,
+    SingleAiEventType,
+    InternalMnsEndpoint,
+    UnreachableUrl,
+    /// The same word as in the Ready condition.
+    Condition(Reason),
+}
+
+impl EventReason {
+    /// The event for a condition's reason.
+    pub fn of(reason: Reason) -> Self {
+        Self::Condition(reason)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Replacing => "Replacing",
+            Self::Adopted => "Adopted",
+            Self::Applied => "Applied",
+            Self::ReadBackDiffers => "ReadBackDiffers",
+            Self::DriftDetected => "DriftDetected",
+            Self::DriftCorrected => "DriftCorrected",
+            Self::LeftBehind => "LeftBehind",
+            Self::NotOurs => "NotOurs",
+            Self::Released => "Released",
+            Self::Deleted => "Deleted",
+            Self::AccountChanged => "AccountChanged",
+            Self::UnlistedEventType => "UnlistedEventType",
+            Self::SingleAiEventType => "SingleAiEventType",
+            Self::InternalMnsEndpoint => "InternalMnsEndpoint",
+            Self::UnreachableUrl => "UnreachableUrl",
+            Self::Condition(reason) => reason.as_str(),
+        }
+    }
+
+    /// What the operator was doing, as `events.k8s.io/v1` asks.
+    fn action(self) -> &'static str {
+        match self {
+            Self::LeftBehind | Self::NotOurs | Self::Released | Self::Deleted => "Delete",
+            Self::DriftDetected | Self::DriftCorrected => "Check",
+            Self::UnlistedEventType | Self::SingleAiEventType | Self::InternalMnsEndpoint | Self::UnreachableUrl => "Validate",
+            _ => "Reconcile",
+        }
+    }
+}
+
+/// One thing to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    warning: bool,
+    reason: EventReason,
+    note: String,
+}
+
+impl Notice {
+    /// Something the user may need to act on.
+    pub fn warning(reason: EventReason, note: impl Into<String>) -> Self {
+        Self { warning: true, reason, note: note.into() }
+    }
+
+    /// Something that went as it should.
+    pub fn normal(reason: EventReason, note: impl Into<String>) -> Self {
+        Self { warning: false, reason, note: note.into() }
+    }
+}
+
+/// What has been told of one resource.
+#[derive(Default)]
+struct Told {
+    generation: i64,
+    warnings: HashSet<u64>,
+}
+
+/// Takes notices and has them written by one task, so that no reconcile waits for an event.
+#[derive(Clone)]
+pub struct Events {
+    told: Arc<Mutex<HashMap<String, Told>>>,
+    queue: Sender<Event>,
+    instance: Arc<str>,
+}
+
+impl Events {
+    /// `instance` is who reports. The second part is to be given to [`write`].
+    pub fn new(instance: &str) -> (Self, Receiver<Event>) {
+        let (queue, written) = channel(QUEUE);
+        (Self { told: Arc::default(), queue, instance: instance.into() }, written)
+    }
+
+    /// Tells a notice. The same warning is told once for each generation of a resource.
+    pub fn publish(&self, resource: &VodMessageCallback, notice: Notice) {
+        if notice.warning && !self.is_news(resource, &notice) {
+            return;
+        }
+        let event = event(resource, notice, &self.instance, Timestamp::now());
+        if self.queue.try_send(event).is_err() {
+            tracing::debug!(resource = %resource.name_any(), "too many events wait; one was dropped");
+        }
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    fn is_news(&self, resource: &VodMessageCallback, notice: &Notice) -> bool {
+        let mut hasher = DefaultHasher::new();
+        notice.reason.hash(&mut hasher);
+        // Drift is news each time it comes; a standing trouble is told once, whatever its details are.
+        if matches!(notice.reason, EventReason::DriftDetected) {
+            return true;
+        }
+        if !matches!(notice.reason, EventReason::Condition(_)) {
+            notice.note.hash(&mut hasher);
+        }
+        let generation = resource.metadata.generation.unwrap_or_default();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = told.entry(resource.uid().unwrap_or_default()).or_default();
+        if told.generation != generation {
+            *told = Told { generation, warnings: HashSet::new() };
+        }
+        told.warnings.insert(hasher.finish())
+    }
+}
+
+fn event(resource: &VodMessageCallback, notice: Notice, instance: &str, now: Timestamp) -> Event {
+    let mut note = notice.note;
+    let mut end = note.len().min(LONGEST_NOTE);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note.truncate(end);
+    let regarding: ObjectReference = resource.object_ref(&());
+    let prefix: String = resource.name_any().chars().take(200).collect();
+    Event {
+        metadata: kube::api::ObjectMeta {
+            generate_name: Some(format!("{prefix}.")),
+            namespace: resource.namespace(),
+            ..kube::api::ObjectMeta::default()
+        },
+        action: Some(notice.reason.action().to_owned()),
+        event_time: Some(MicroTime(now)),
+        note: Some(note),
+        reason: Some(notice.reason.as_str().to_owned()),
+        regarding: Some(regarding),
+        reporting_controller: Some(NAME.to_owned()),
+        reporting_instance: Some(instance.chars().take(128).collect()),
+        type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+        ..Event::default()
+    }
+}
+
+/// Writes events until every [`Events`] is dropped.
+pub async fn write(client: kube::Client, mut queue: Receiver<Event>) {
+    while let Some(event) = queue.recv().await {
+        let namespace = event.metadata.namespace.clone().unwrap_or_default();
+        let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+        let result = tokio::time::timeout(TIMEOUT, api.create(&PostParams::default(), &event)).await;
+        let why = match result {
+            Ok(Ok(_)) => continue,
+            Ok(Err(kube::Error::Api(answer))) => answer.message.clone(),
+            Ok(Err(_)) | Err(_) => "the API server did not answer".to_owned(),
+        };
+        let resource = event.regarding.as_ref().and_then(|r| r.name.clone()).unwrap_or_default();
+        tracing::warn!(
+            resource = %format!("{namespace}/{resource}"),
+            reason = event.reason.as_deref().unwrap_or_default(),
+            note = event.note.as_deref().unwrap_or_default(),
+            %why,
+            "an event could not be written"
+        );
+    }
+}

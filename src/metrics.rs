@@ -1,0 +1,369 @@
+//! The Prometheus metrics: one method for each thing that is counted.
+
+use crate::cli;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// What [`Metrics::encode`] is written in.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// More distinct codes than the service has ever had; what comes after them is counted as [`OTHER`], because each
+/// label value costs memory here and in Prometheus for good.
+const MOST_CODES: usize = 100;
+const LONGEST_CODE: usize = 64;
+/// The code of calls whose own one is not told apart.
+pub const OTHER: &str = "other";
+
+/// From a cached answer to a call that ran into its deadline.
+const SECONDS: [f64; 13] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+
+/// Label values that are there from the start, at zero: a dashboard or an alert cannot tell "never" from "no such
+/// metric" otherwise.
+const RESULTS: [&str; 7] = [
+    "ok",
+    "requeue",
+    "throttling",
+    "transient",
+    "credentials",
+    "permission",
+    "spec",
+];
+const ACTIONS: [&str; 3] = ["GetMessageCallback", "SetMessageCallback", "DeleteMessageCallback"];
+const OUTCOMES: [&str; 3] = ["corrected", "reported", "contested"];
+const WATCHES: [&str; 2] = ["resources", "secrets"];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByActionAndCode {
+    action: &'static str,
+    code: Cow<'static, str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAction {
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByState {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByWatch {
+    watch: &'static str,
+}
+
+/// Everything that is counted. Labels never hold a resource's name: their number must not grow with the cluster.
+pub struct Metrics {
+    registry: Registry,
+    reconciles: Family<ByResult, Counter>,
+    reconcile_duration: Histogram,
+    api_requests: Family<ByActionAndCode, Counter>,
+    api_request_duration: Family<ByAction, Histogram, fn() -> Histogram>,
+    quota_wait: Histogram,
+    resources: Family<ByState, Gauge>,
+    drift: Family<ByOutcome, Counter>,
+    leader: Gauge,
+    released: Family<ByReason, Counter>,
+    watch_errors: Family<ByWatch, Counter>,
+    codes: Mutex<BTreeSet<String>>,
+    states: Mutex<BTreeSet<&'static str>>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn by_seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            reconciles: Family::default(),
+            reconcile_duration: by_seconds(),
+            api_requests: Family::default(),
+            api_request_duration: Family::new_with_constructor(by_seconds),
+            quota_wait: by_seconds(),
+            resources: Family::default(),
+            drift: Family::default(),
+            leader: Gauge::default(),
+            released: Family::default(),
+            watch_errors: Family::default(),
+            codes: Mutex::default(),
+            states: Mutex::default(),
+        };
+        metrics.initialise();
+        metrics.registered()
+    }
+
+    fn initialise(&self) {
+        for result in RESULTS {
+            drop(self.reconciles.get_or_create(&ByResult { result }));
+        }
+        for action in ACTIONS {
+            let code = Cow::Borrowed("OK");
+            drop(self.api_requests.get_or_create(&ByActionAndCode { action, code }));
+            drop(self.api_request_duration.get_or_create(&ByAction { action }));
+        }
+        for outcome in OUTCOMES {
+            drop(self.drift.get_or_create(&ByOutcome { outcome }));
+        }
+        for watch in WATCHES {
+            drop(self.watch_errors.get_or_create(&ByWatch { watch }));
+        }
+    }
+
+    /// The registry adds `_total` to counters and `_info` to build information by itself.
+    fn registered(mut self) -> Self {
+        let mut to = Registry::with_prefix("vod_operator");
+        to.register("reconcile", "Reconciles, by how they ended", self.reconciles.clone());
+        to.register(
+            "reconcile_duration_seconds",
+            "How long a reconcile took",
+            self.reconcile_duration.clone(),
+        );
+        to.register(
+            "api_requests",
+            "Calls to the cloud, by action and the code answered",
+            self.api_requests.clone(),
+        );
+        to.register(
+            "api_request_duration_seconds",
+            "How long a call to the cloud took",
+            self.api_request_duration.clone(),
+        );
+        to.register(
+            "quota_wait_seconds",
+            "How long a call waited for its turn",
+            self.quota_wait.clone(),
+        );
+        to.register("resources", "Resources, by state", self.resources.clone());
+        to.register(
+            "drift",
+            "Settings found changed, by what was done about it",
+            self.drift.clone(),
+        );
+        to.register(
+            "leader",
+            "1 while this process may call the service",
+            self.leader.clone(),
+        );
+        to.register(
+            "released",
+            "Resources released with their setting left behind, by reason",
+            self.released.clone(),
+        );
+        to.register("watch_errors", "Errors of watches", self.watch_errors.clone());
+        let build = Info::new([("version", cli::VERSION), ("commit", cli::COMMIT)].to_vec());
+        to.register("build", "The build that is running", build);
+        self.registry = to;
+        self
+    }
+
+    /// A reconcile ended: `ok`, `requeue`, or the class of its error.
+    pub fn reconciled(&self, result: &'static str, elapsed: Duration) {
+        self.reconciles.get_or_create(&ByResult { result }).inc();
+        self.reconcile_duration.observe(elapsed.as_secs_f64());
+    }
+
+    /// A call to the cloud was answered: `OK`, or the service's code.
+    pub fn api_call(&self, action: &'static str, code: &str, elapsed: Duration) {
+        let code = Cow::Owned(self.bounded(code));
+        self.api_requests.get_or_create(&ByActionAndCode { action, code }).inc();
+        self.api_request_duration
+            .get_or_create(&ByAction { action })
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// A code comes from outside: its form and number are bounded.
+    fn bounded(&self, code: &str) -> String {
+        let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(sound) {
+            return OTHER.to_owned();
+        }
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !codes.contains(code) {
+            if codes.len() >= MOST_CODES {
+                return OTHER.to_owned();
+            }
+            codes.insert(code.to_owned());
+        }
+        code.to_owned()
+    }
+
+    /// A call waited this long for its turn.
+    pub fn quota_waited(&self, waited: Duration) {
+        self.quota_wait.observe(waited.as_secs_f64());
+    }
+
+    /// How many resources are in each state now. A state that is no longer named has none.
+    pub fn set_states(&self, now: &BTreeMap<&'static str, i64>) {
+        let mut known = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(now.keys());
+        for &state in known.iter() {
+            let count = now.get(state).copied().unwrap_or(0);
+            self.resources.get_or_create(&ByState { state }).set(count);
+        }
+    }
+
+    /// Drift was found: `corrected`, `reported` or `contested`.
+    pub fn drift(&self, outcome: &'static str) {
+        self.drift.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// Whether this process may call the service.
+    pub fn set_leader(&self, leading: bool) {
+        self.leader.set(i64::from(leading));
+    }
+
+    /// A resource was released with its setting left behind.
+    pub fn released(&self, reason: &'static str) {
+        self.released.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// A watch failed and starts over.
+    pub fn watch_failed(&self, watch: &'static str) {
+        self.watch_errors.get_or_create(&ByWatch { watch }).inc();
+    }
+
+    /// The metrics as text, of type [`CONTENT_TYPE`].
+    pub fn encode(&self) -> String {
+        let mut written = String::new();
+        // Writing to a String does not fail.
+        let _ = text::encode(&mut written, &self.registry);
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|found| found == line), "{line} is not among:\n{text}");
+    }
+
+    #[test]
+    fn names_are_the_contract_s() {
+        let metrics = Metrics::new();
+        metrics.reconciled("ok", Duration::from_millis(20));
+        metrics.api_call("SetMessageCallback", "Throttling.User", Duration::from_secs(1));
+        metrics.quota_waited(Duration::from_millis(1));
+        metrics.drift("corrected");
+        metrics.set_leader(true);
+        metrics.released("DeletionGrace");
+        metrics.watch_failed("secrets");
+        let text = metrics.encode();
+        has(&text, r#"vod_operator_reconcile_total{result="ok"} 1"#);
+        has(&text, "vod_operator_reconcile_duration_seconds_count 1");
+        has(
+            &text,
+            r#"vod_operator_api_requests_total{action="SetMessageCallback",code="Throttling.User"} 1"#,
+        );
+        has(
+            &text,
+            r#"vod_operator_api_request_duration_seconds_count{action="SetMessageCallback"} 1"#,
+        );
+        has(&text, "vod_operator_quota_wait_seconds_count 1");
+        has(&text, r#"vod_operator_drift_total{outcome="corrected"} 1"#);
+        has(&text, "vod_operator_leader 1");
+        has(&text, r#"vod_operator_released_total{reason="DeletionGrace"} 1"#);
+        has(&text, r#"vod_operator_watch_errors_total{watch="secrets"} 1"#);
+        has(
+            &text,
+            &format!(
+                r#"vod_operator_build_info{{version="{}",commit="{}"}} 1"#,
+                cli::VERSION,
+                cli::COMMIT
+            ),
+        );
+        assert!(
+            text.ends_with("# EOF\n"),
+            "a scraper refuses a text that may be cut off"
+        );
+    }
+
+    #[test]
+    fn known_values_start_at_zero() {
+        let text = Metrics::new().encode();
+        for line in [
+            r#"vod_operator_reconcile_total{result="requeue"} 0"#,
+            r#"vod_operator_reconcile_total{result="permission"} 0"#,
+            r#"vod_operator_api_requests_total{action="DeleteMessageCallback",code="OK"} 0"#,
+            r#"vod_operator_drift_total{outcome="contested"} 0"#,
+            r#"vod_operator_watch_errors_total{watch="resources"} 0"#,
+            "vod_operator_leader 0",
+        ] {
+            has(&text, line);
+        }
+    }
+
+    #[test]
+    fn states_that_vanish_go_to_zero() {
+        let metrics = Metrics::new();
+        metrics.set_states(&BTreeMap::from([("Ready", 2), ("Stalled", 1)]));
+        metrics.set_states(&BTreeMap::from([("Ready", 3)]));
+        let text = metrics.encode();
+        has(&text, r#"vod_operator_resources{state="Ready"} 3"#);
+        has(&text, r#"vod_operator_resources{state="Stalled"} 0"#);
+    }
+
+    #[test]
+    fn codes_are_bounded_in_number_and_form() {
+        let metrics = Metrics::new();
+        for n in 0..1000 {
+            metrics.api_call("GetMessageCallback", &format!("Code.{n}"), Duration::ZERO);
+        }
+        for odd in ["", "two words", "a\"b", "line\nbreak", &"x".repeat(65)] {
+            metrics.api_call("GetMessageCallback", odd, Duration::ZERO);
+        }
+        let text = metrics.encode();
+        let series = text
+            .lines()
+            .filter(|line| line.starts_with(r#"vod_operator_api_requests_total{action="GetMessageCallback""#));
+        assert_eq!(series.count(), MOST_CODES + 2, "the codes, OK and other");
+        has(
+            &text,
+            r#"vod_operator_api_requests_total{action="GetMessageCallback",code="other"} 905"#,
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! Everything that reconciles share, for one term of leadership.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::memory::Memories;
+use super::secrets::{SecretIndex, SecretUsers};
+use crate::api::VodMessageCallback;
+use crate::cloud::{CallError, Endpoints, Vod};
+use crate::credentials::{CredentialProvider, Identities};
+use crate::domain::LiveSetting;
+use crate::events::Events;
+use crate::lease::Claim;
+use crate::metrics::Metrics;
+use crate::ownership::{Claims, ObjectName};
+use crate::quota::{Admission, Limiter, SharedReads};
+
+/// What a read of the live setting gives to everyone who shares it.
+pub type LiveRead = Arc<Option<LiveSetting>>;
+
+/// The operator-wide settings that reconciles go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// For resources that set no `checkInterval`.
+    pub check_interval: Duration,
+    /// How long a deletion is held up by credentials or a service that do not work.
+    pub deletion_grace: Duration,
+    /// Whether the operator's own credentials may be used.
+    pub ambient_credentials: bool,
+}
+
+/// Shared by all reconciles.
+pub struct Context {
+    /// The API server.
+    pub client: kube::Client,
+    /// Operator-wide settings.
+    pub defaults: Defaults,
+    /// The services' addresses.
+    pub endpoints: Endpoints,
+    /// The VOD client.
+    pub vod: Vod,
+    /// Credentials of all kinds.
+    pub credentials: Arc<CredentialProvider>,
+    /// Whose account a credential belongs to.
+    pub identities: Arc<Identities>,
+    /// The quota.
+    pub limiter: Arc<Limiter>,
+    /// How much is worked on at once.
+    pub admission: Arc<Admission>,
+    /// Reads of one setting are shared.
+    pub reads: SharedReads<LiveRead, Arc<CallError>>,
+    /// Who owns which setting.
+    pub claims: Mutex<Claims>,
+    /// What is remembered of each resource.
+    pub memories: Memories,
+    /// The versions of Secrets.
+    pub secrets: SecretIndex,
+    /// Which resources refer to which Secret.
+    pub secret_users: SecretUsers,
+    /// Resources to be looked at again because a rival came or went.
+    pub woken: Mutex<HashSet<ObjectName>>,
+    /// Wakes other resources.
+    pub wake: UnboundedSender<ObjectRef<VodMessageCallback>>,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// The right to change anything at the service.
+    pub claim: Claim,
+    /// Cancelled when work must end.
+    pub stop: CancellationToken,
+}
+
+impl Context {
+    /// Locks the ownership index; never held across an await.
+    pub fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has resources looked at again because a rival came or went.
+    pub fn wake_all(&self, names: Vec<ObjectName>) {
+        for name in names {
+            let object = ObjectRef::new(&name.name).within(&name.namespace);
+            self.woken.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+            // A closed channel means that the controller has ended and nobody needs waking.
+            let _ = self.wake.send(object);
+        }
+    }
+
+    /// Whether a resource was woken so since it was last asked.
+    pub fn was_woken(&self, name: &ObjectName) -> bool {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// Whether this process may still change something at the service.
+    pub fn may_write(&self) -> bool {
+        !self.stop.is_cancelled() && self.claim.holds()
+    }
+}

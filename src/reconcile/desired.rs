@@ -1,0 +1,112 @@
+//! Between the resource's terms and the domain's, in both directions.
+
+use crate::api::{
+    AppliedHttp, AppliedSetting, CallbackType, Difference, MnsTarget, ReportedSetting, VodMessageCallbackSpec,
+};
+use crate::domain::{AppId, Auth, AuthKey, FieldDifference, GoDuration, LiveSetting, Region, Setting, Target};
+use std::time::Duration;
+
+/// The setting that the spec asks for. `key` is the value of the referenced Secret, where one is referenced.
+/// None: the union is broken, which the API server's rules exclude.
+pub fn setting(spec: &VodMessageCallbackSpec, key: Option<AuthKey>) -> Option<Setting> {
+    let target = match (spec.callback_type, &spec.http, &spec.mns) {
+        (CallbackType::Http, Some(http), _) => {
+            let auth = match (&http.auth, key) {
+                (Some(auth), Some(key)) if auth.enabled => Auth::On(key),
+                (Some(_), Some(key)) => Auth::OffWithKey(key),
+                (None, _) => Auth::Off,
+                (Some(_), None) => return None,
+            };
+            Target::Http { url: http.url.clone(), auth }
+        }
+        (CallbackType::Mns, _, Some(mns)) => {
+            Target::Mns { endpoint: mns.endpoint.clone(), queue_name: mns.queue_name.clone() }
+        }
+        _ => return None,
+    };
+    Some(Setting { target, event_types: spec.event_types.clone() })
+}
+
+/// What `status.applied` says once the spec is applied.
+pub fn applied(spec: &VodMessageCallbackSpec) -> AppliedSetting {
+    let http = spec.http.as_ref().filter(|_| spec.callback_type == CallbackType::Http);
+    let mns = spec.mns.as_ref().filter(|_| spec.callback_type == CallbackType::Mns);
+    AppliedSetting {
+        callback_type: spec.callback_type,
+        http: http.map(|h| AppliedHttp { url: h.url.clone(), auth_enabled: h.auth.as_ref().is_some_and(|a| a.enabled) }),
+        mns: mns.map(|m| MnsTarget { endpoint: m.endpoint.clone(), queue_name: m.queue_name.clone() }),
+        event_types: spec.event_types.clone(),
+    }
+}
+
+/// The setting that `applied` stands for, to recognise it at the service. Its key is not known, so signing cannot
+/// be expressed and is compared apart, by [`auth_enabled`].
+pub fn setting_of_applied(applied: &AppliedSetting) -> Option<Setting> {
+    let target = match (&applied.http, &applied.mns) {
+        (Some(http), _) => Target::Http { url: http.url.clone(), auth: Auth::Off },
+        (None, Some(mns)) => Target::Mns { endpoint: mns.endpoint.clone(), queue_name: mns.queue_name.clone() },
+        (None, None) => return None,
+    };
+    Some(Setting { target, event_types: applied.event_types.clone() })
+}
+
+/// Whether what was applied signs callbacks.
+pub fn auth_enabled(applied: &AppliedSetting) -> bool {
+    applied.http.as_ref().is_some_and(|h| h.auth_enabled)
+}
+
+/// `status.reported`: the answer under the service's names, without the key.
+pub fn reported(live: &LiveSetting) -> ReportedSetting {
+    ReportedSetting {
+        callback_type: live.callback_type.clone(),
+        callback_url: live.callback_url.clone(),
+        event_type_list: live.event_type_list.clone(),
+        auth_switch: live.auth_switch.clone(),
+        mns_endpoint: live.mns_endpoint.clone(),
+        mns_queue_name: live.mns_queue_name.clone(),
+    }
+}
+
+/// The baseline that `status.reported` stands for.
+pub fn baseline(reported: &ReportedSetting) -> LiveSetting {
+    LiveSetting {
+        callback_type: reported.callback_type.clone(),
+        callback_url: reported.callback_url.clone(),
+        event_type_list: reported.event_type_list.clone(),
+        auth_switch: reported.auth_switch.clone(),
+        auth_key: None,
+        mns_endpoint: reported.mns_endpoint.clone(),
+        mns_queue_name: reported.mns_queue_name.clone(),
+    }
+}
+
+/// `status.differences`.
+pub fn differences(found: &[FieldDifference]) -> Vec<Difference> {
+    let row = |d: &FieldDifference| Difference {
+        field: d.field.path().to_owned(),
+        desired: d.desired.clone(),
+        observed: d.observed.clone(),
+    };
+    found.iter().map(row).collect()
+}
+
+/// The differing fields' paths, for a sentence.
+pub fn field_list(found: &[FieldDifference]) -> String {
+    found.iter().map(|d| d.field.path()).collect::<Vec<_>>().join(", ")
+}
+
+/// The resource's region.
+pub fn region(spec: &VodMessageCallbackSpec) -> Region {
+    Region(spec.region.clone())
+}
+
+/// The resource's app.
+pub fn app(spec: &VodMessageCallbackSpec) -> AppId {
+    AppId(spec.app_id.clone())
+}
+
+/// How often this resource is checked. The schema keeps the field sound; what slipped past it counts as absent.
+pub fn check_interval(spec: &VodMessageCallbackSpec, default: Duration) -> Duration {
+    let own = spec.check_interval.as_deref().and_then(|text| text.parse::<GoDuration>().ok());
+    own.map_or(default, |GoDuration(d)| d)
+}

@@ -1,0 +1,59 @@
+//! Puts our finalizer on a resource before its setting is touched, and takes it off when that is dealt with.
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::Failure;
+use crate::api::VodMessageCallback;
+use crate::{FINALIZER, NAME};
+
+/// Whether our finalizer is on it.
+pub fn is_on(resource: &VodMessageCallback) -> bool {
+    resource.finalizers().iter().any(|f| f == FINALIZER)
+}
+
+/// Puts it on, by server-side apply of this one item, so that other finalizers stay untouched.
+pub async fn put_on(ctx: &Context, resource: &VodMessageCallback) -> Result<(), Failure> {
+    if is_on(resource) {
+        return Ok(());
+    }
+    let api = api(ctx, resource);
+    let patch = json!({
+        "apiVersion": VodMessageCallback::api_version(&()),
+        "kind": VodMessageCallback::kind(&()),
+        "metadata": { "name": resource.name_any(), "uid": resource.uid(), "finalizers": [FINALIZER] },
+    });
+    api.patch_metadata(&resource.name_any(), &PatchParams::apply(NAME).force(), &Patch::Apply(patch)).await?;
+    Ok(())
+}
+
+/// Takes it off, whoever put it on. A resource that is gone already is success.
+pub async fn take_off(ctx: &Context, resource: &VodMessageCallback) -> Result<(), Failure> {
+    let api = api(ctx, resource);
+    let name = resource.name_any();
+    loop {
+        let Some(live) = api.get_metadata_opt(&name).await? else { return Ok(()) };
+        if live.metadata.uid != resource.metadata.uid {
+            return Ok(());
+        }
+        let finalizers = live.metadata.finalizers.clone().unwrap_or_default();
+        let kept: Vec<&String> = finalizers.iter().filter(|f| *f != FINALIZER).collect();
+        if kept.len() == finalizers.len() {
+            return Ok(());
+        }
+        let patch = json!({ "metadata": { "resourceVersion": live.metadata.resource_version, "finalizers": kept } });
+        match api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => return Ok(()),
+            // Somebody wrote in between: the list must be read again.
+            Err(kube::Error::Api(answer)) if answer.is_conflict() => {}
+            Err(kube::Error::Api(answer)) if answer.is_not_found() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn api(ctx: &Context, resource: &VodMessageCallback) -> Api<VodMessageCallback> {
+    Api::namespaced(ctx.client.clone(), &resource.namespace().unwrap_or_default())
+}

@@ -1,0 +1,105 @@
+//! What this process remembers of each resource. Nothing in it is needed to be right after a restart.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::trigger::Retry;
+use crate::api::VodMessageCallbackStatus;
+use crate::schedule::{Backoff, Contest};
+use crate::status::Reason;
+
+/// One resource.
+#[derive(Default)]
+pub struct Memory {
+    /// A retry that is waited for.
+    pub retry: Option<Retry>,
+    /// How long to wait after the next failure.
+    pub backoff: Backoff,
+    /// Since when checks fail.
+    pub failing_since: Option<Instant>,
+    /// The next scheduled check; absent until the resource is first looked at.
+    pub next_check: Option<Instant>,
+    /// Corrections that did not last.
+    pub contest: Contest,
+    /// A rival came or went.
+    pub woken: bool,
+    /// This process has read the setting, and has had an answer to every call that changed it.
+    pub live_is_known: bool,
+    /// A SetMessageCallback was sent for it by this process; absent right after a restart.
+    pub set_was_sent: bool,
+    /// This process has seen it from its creation, so `set_was_sent` is the whole truth.
+    pub seen_from_birth: bool,
+    /// A call that changes the setting is being made: it must not be abandoned.
+    pub writing: bool,
+    /// The status as this process last wrote it, until the watch shows it.
+    pub written: Option<Box<VodMessageCallbackStatus>>,
+    /// The Ready reason, for the metric.
+    pub state: Option<Reason>,
+}
+
+/// A resource's memory and the bell that interrupts a waiting check when the user changes something.
+#[derive(Default)]
+pub struct Entry {
+    memory: Mutex<Memory>,
+    /// Rung when the resource changed.
+    pub changed: Notify,
+}
+
+impl Entry {
+    /// Waits until the resource changed while nothing is being written for it.
+    pub async fn changed_while_reading(&self) {
+        loop {
+            self.changed.notified().await;
+            if !self.lock().writing {
+                return;
+            }
+        }
+    }
+
+    /// Locks the memory; never held across an await.
+    pub fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All resources, by uid.
+#[derive(Default)]
+pub struct Memories(Mutex<HashMap<String, Arc<Entry>>>);
+
+impl Memories {
+    /// The memory of one resource, made if new.
+    pub fn of(&self, uid: &str) -> Arc<Entry> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = all.get(uid) {
+            return Arc::clone(entry);
+        }
+        let entry = Arc::new(Entry::default());
+        all.insert(uid.to_owned(), Arc::clone(&entry));
+        entry
+    }
+
+    /// The memory of one resource, if it has one.
+    pub fn find(&self, uid: &str) -> Option<Arc<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// How many resources stand at each Ready reason.
+    pub fn states(&self) -> std::collections::BTreeMap<&'static str, i64> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = std::collections::BTreeMap::new();
+        for entry in all.values() {
+            if let Some(reason) = entry.lock().state {
+                *counts.entry(reason.as_str()).or_insert(0) += 1;
+            }
+        }
+        counts
+    }
+}

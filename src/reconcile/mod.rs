@@ -1,0 +1,257 @@
+//! One resource, once: observe → decide → act → report.
+//!
+//! [`trigger`] and [`decide`] are pure; [`observe`], [`act`], [`finalizer`] and [`report`] do the I/O.
+
+mod act;
+mod advice;
+pub mod context;
+pub mod decide;
+mod desired;
+mod failure;
+mod farewell;
+mod finalizer;
+pub mod memory;
+mod observe;
+mod report;
+pub mod secrets;
+pub mod trigger;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use tokio::time::Instant;
+
+use self::context::Context;
+use self::failure::Failure;
+use self::memory::Entry;
+use self::report::{News, current_status, report};
+use self::trigger::{Due, Premises, Retry, View, due};
+use crate::RECONCILE_ANNOTATION;
+use crate::api::{ManagementPolicy, VodMessageCallback, VodMessageCallbackStatus};
+use crate::ownership::ObjectName;
+use crate::quota::{Admitted, Urgency};
+use crate::schedule::next_check;
+use crate::status::{Reason, Situation, ready_reason};
+
+/// A change that waits longer than this for the quota says so in its status.
+const QUIET_WAIT: Duration = Duration::from_secs(2);
+/// How soon an attempt is repeated that the API server, not the service, made fail.
+const KUBERNETES_RETRY: Duration = Duration::from_secs(1);
+
+/// One resource as a reconcile sees it.
+pub(crate) struct Pass<'a> {
+    pub ctx: &'a Context,
+    pub resource: &'a VodMessageCallback,
+    pub entry: &'a Entry,
+    pub premises: Premises,
+    pub status: VodMessageCallbackStatus,
+    pub interval: Duration,
+}
+
+impl Pass<'_> {
+    /// `namespace/name`, for logs.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.resource.namespace().unwrap_or_default(), self.resource.name_any())
+    }
+
+    /// Whether the status says that the present generation is held by the service.
+    pub fn holds_generation(&self) -> bool {
+        self.status.observed_generation == Some(self.premises.generation)
+            && ready_reason(&self.status.conditions).is_some_and(Reason::is_ready)
+    }
+}
+
+/// Reconciles one resource. Failures are said in the status and retried from here, so none is left for the caller.
+pub async fn reconcile(resource: Arc<VodMessageCallback>, ctx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
+    let started = Instant::now();
+    let uid = resource.uid().unwrap_or_default();
+    let entry = ctx.memories.of(&uid);
+    let status = current_status(&resource, &entry);
+    let premises = premises(&ctx, &resource);
+    let interval = desired::check_interval(&resource.spec, ctx.defaults.check_interval);
+    let name = ObjectName {
+        namespace: resource.namespace().unwrap_or_default(),
+        name: resource.name_any(),
+    };
+    let what = {
+        let woken = ctx.was_woken(&name);
+        let mut memory = entry.lock();
+        if memory.next_check.is_none() {
+            memory.next_check = Some(started + until_next_check(&ctx, &uid, interval));
+            memory.seen_from_birth = resource.status.is_none();
+            if ready_reason(&status.conditions) == Some(Reason::Contested) {
+                memory.contest = crate::schedule::Contest::resumed_contested(started);
+            }
+        }
+        memory.state = ready_reason(&status.conditions).or(Some(Reason::Progressing));
+        memory.woken |= woken;
+        let view = View {
+            premises: &premises,
+            status: &status,
+            suspended: resource.spec.suspend,
+            has_finalizer: finalizer::is_on(&resource),
+            retry: memory.retry.as_ref(),
+            woken: memory.woken,
+            next_check: memory.next_check.unwrap_or(started),
+            now: started,
+        };
+        due(&view)
+    };
+    let mut pass = Pass { ctx: &ctx, resource: &resource, entry: &entry, premises, status, interval };
+    let result = match what {
+        Due::Nothing(wait) => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
+        Due::Suspend => suspend(&mut pass).await,
+        Due::Farewell => farewell::farewell(&mut pass).await,
+        Due::Change => admitted(&mut pass, Urgency::Change, what).await,
+        Due::RequestedCheck => admitted(&mut pass, Urgency::Change, what).await,
+        Due::ScheduledCheck => admitted(&mut pass, Urgency::Check, what).await,
+    };
+    let label = match &result {
+        Ok(()) => "ok",
+        Err(failure) => failure.class(),
+    };
+    ctx.metrics.reconciled(label, started.elapsed());
+    Ok(settle(&ctx, &entry, &pass, &uid, result, interval))
+}
+
+/// When to look again.
+fn settle(
+    ctx: &Context,
+    entry: &Entry,
+    pass: &Pass<'_>,
+    uid: &str,
+    result: Result<(), Failure>,
+    interval: Duration,
+) -> Action {
+    let until_check = until_next_check(ctx, uid, interval);
+    let now = Instant::now();
+    let mut memory = entry.lock();
+    memory.woken = false;
+    memory.writing = false;
+    memory.next_check = Some(now + until_check);
+    let wait = match result {
+        Ok(()) => {
+            memory.retry = None;
+            memory.backoff.reset();
+            let done = pass.premises.deleting || pass.resource.spec.suspend;
+            return if done { Action::await_change() } else { Action::requeue(until_check) };
+        }
+        Err(Failure::Stopping) => return Action::requeue(KUBERNETES_RETRY),
+        Err(Failure::Kubernetes(error)) => {
+            let wait = memory.backoff.next(Some(KUBERNETES_RETRY));
+            tracing::warn!(resource = %pass.name(), error = %crate::telemetry::api_error(&error), "the API server did not do its part; it is tried again");
+            wait
+        }
+        Err(Failure::Waiting { not_before, .. }) => memory.backoff.next(not_before),
+        // Slowly: what it depends on has its own way to wake it.
+        Err(Failure::Stalled { .. }) => {
+            memory.backoff.reset();
+            if pass.premises.deleting { memory.backoff.next(None).max(Duration::from_secs(5)) } else { until_check }
+        }
+    };
+    let wait = if pass.premises.deleting { wait.min(farewell::until_release(ctx, pass.resource)) } else { wait };
+    memory.retry = Some(Retry { at: now + wait, premises: pass.premises.clone() });
+    Action::requeue(wait)
+}
+
+/// Waits for its turn; a change goes before checks, and a check steps back when the user changes something.
+async fn admitted(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
+    let fresh = pass.status.conditions.is_empty();
+    if fresh {
+        let situation = Situation::new(Reason::Progressing, "seen for the first time; the live setting is being read");
+        pass.status = report(
+            pass.ctx,
+            pass.resource,
+            pass.entry,
+            &pass.status,
+            News { situation: Some(situation), ..News::default() },
+        )
+        .await?;
+    }
+    let (ctx, entry) = (pass.ctx, pass.entry);
+    let hint = account_hint(pass.resource);
+    let work = async {
+        let admission = turn(pass, urgency, &hint).await?;
+        let done = work::work(pass, urgency, what).await;
+        drop(admission);
+        done
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = entry.changed_while_reading(), if urgency == Urgency::Check => Err(Failure::Stopping),
+        () = stopped_while_reading(ctx, entry) => Err(Failure::Stopping),
+    }
+}
+
+/// Waits for its turn; a change that waits long says so in its status.
+async fn turn(pass: &mut Pass<'_>, urgency: Urgency, hint: &str) -> Result<Admitted, Failure> {
+    let enter = pass.ctx.admission.enter(urgency, hint);
+    tokio::pin!(enter);
+    if urgency == Urgency::Change && !pass.holds_generation() {
+        if let Ok(admitted) = tokio::time::timeout(QUIET_WAIT, &mut enter).await {
+            return Ok(admitted);
+        }
+        let situation = Situation::new(Reason::Throttled, "waits for its turn in the account's quota of calls");
+        let news = News { situation: Some(situation), ..News::default() };
+        pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    }
+    Ok(enter.await)
+}
+
+/// Stopping lets a call in flight finish, so that its answer is not lost.
+async fn stopped_while_reading(ctx: &Context, entry: &Entry) {
+    ctx.stop.cancelled().await;
+    if entry.lock().writing {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Resources with the same credentials share one line of waiting.
+fn account_hint(resource: &VodMessageCallback) -> String {
+    let namespace = resource.namespace().unwrap_or_default();
+    match secrets::credentials_name(&resource.spec) {
+        Some(name) => format!("{namespace}/{name}"),
+        None => String::new(),
+    }
+}
+
+async fn suspend(pass: &mut Pass<'_>) -> Result<(), Failure> {
+    let situation = Situation::new(Reason::Suspended, "spec.suspend is true: no call is made to the service");
+    let news = News {
+        situation: Some(situation),
+        handled: pass.premises.requested.clone(),
+        last_error: Some(None),
+        ..News::default()
+    };
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    Ok(())
+}
+
+fn premises(ctx: &Context, resource: &VodMessageCallback) -> Premises {
+    let namespace = resource.namespace().unwrap_or_default();
+    let sight = |name: String| {
+        let sight = ctx.secrets.sight(&namespace, &name);
+        (name, sight)
+    };
+    Premises {
+        generation: resource.metadata.generation.unwrap_or_default(),
+        requested: resource.annotations().get(RECONCILE_ANNOTATION).cloned(),
+        secrets: secrets::referenced(&resource.spec).into_iter().map(sight).collect(),
+        deleting: resource.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+/// Checks fall on moments spread by uid; all resources of one setting share the oldest one's, and so one read.
+fn until_next_check(ctx: &Context, uid: &str, interval: Duration) -> Duration {
+    let phase = ctx.claims().group_phase_uid(uid);
+    next_check(&phase, interval, k8s_openapi::jiff::Timestamp::now())
+}
+
+/// Whether a resource takes part in ownership.
+pub fn contends(resource: &VodMessageCallback) -> bool {
+    resource.spec.management_policy != ManagementPolicy::Observe
+}

@@ -1,0 +1,226 @@
+//! The first step: what is wanted, with whose credentials, and what the service holds.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::context::{Context, LiveRead};
+use super::failure::Failure;
+use super::{desired, secrets};
+use crate::api::{ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
+use crate::cloud::{CallError, EndpointUrl};
+use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
+use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
+use crate::ownership::{SettingKey, Verdict};
+use crate::quota::{Operation, Urgency};
+use crate::status::Reason;
+
+/// What the resource's own inputs say: no call to VOD was made for it.
+pub struct Inputs {
+    /// The setting that is asked for.
+    pub wanted: Setting,
+    /// The Secrets that were read.
+    pub observed_secrets: Vec<ObservedSecret>,
+    /// How to talk to the service.
+    pub access: Access,
+}
+
+/// Whose setting it is, and where.
+#[derive(Clone)]
+pub struct Access {
+    /// The credentials.
+    pub credentials: Arc<Credentials>,
+    /// The account.
+    pub account: AccountKey,
+    /// What could not be found out about the account.
+    pub account_note: Option<String>,
+    /// The service's address.
+    pub endpoint: EndpointUrl,
+    /// The region.
+    pub region: Region,
+    /// The app.
+    pub app: AppId,
+}
+
+impl Access {
+    /// The setting's identity.
+    pub fn key(&self) -> SettingKey {
+        SettingKey { account: self.account.clone(), region: self.region.setting_region(), app: self.app.clone() }
+    }
+}
+
+/// Reads the Secrets and finds the credentials, the account and the address. `observed` fills up with the Secrets
+/// that were read, also when a later step fails.
+pub async fn inputs(
+    ctx: &Context,
+    resource: &VodMessageCallback,
+    observed: &mut Vec<ObservedSecret>,
+) -> Result<Inputs, Failure> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let spec = &resource.spec;
+    // The key is judged first: a bad key is told before any call is made.
+    let key_values = match secrets::key_ref(spec) {
+        None => None,
+        Some((name, key)) => {
+            let values = secrets::read(&ctx.client, &namespace, name).await?;
+            observed.push(values.observed.clone());
+            Some((name.to_owned(), key.to_owned(), values))
+        }
+    };
+    let base = base(ctx, spec, &namespace, key_values.as_ref().map(|(name, _, values)| (name.as_str(), values)), observed)
+        .await?;
+    let key = match &key_values {
+        None => None,
+        Some((name, key, values)) => Some(auth_key(name, key, values)?),
+    };
+    drop(key_values);
+    let wanted = desired::setting(spec, key)
+        .ok_or_else(|| Failure::stalled(Reason::InvalidSpec, "exactly one of http and mns must go with callbackType"))?;
+    let access = access(ctx, spec, base).await?;
+    Ok(Inputs { wanted, observed_secrets: observed.clone(), access })
+}
+
+/// Only the way to the service, for a deletion.
+pub async fn access_only(ctx: &Context, resource: &VodMessageCallback) -> Result<Access, Failure> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let base = base(ctx, &resource.spec, &namespace, None, &mut Vec::new()).await?;
+    access(ctx, &resource.spec, base).await
+}
+
+async fn base(
+    ctx: &Context,
+    spec: &VodMessageCallbackSpec,
+    namespace: &str,
+    already_read: Option<(&str, &secrets::Values)>,
+    observed: &mut Vec<ObservedSecret>,
+) -> Result<Base, Failure> {
+    let Some(name) = secrets::credentials_name(spec) else {
+        return if ctx.defaults.ambient_credentials {
+            Ok(Base::Ambient)
+        } else {
+            Err(Failure::stalled(
+                Reason::AmbientCredentialsDisabled,
+                "spec.credentials.secretRef is absent and the operator may not use its own credentials: \
+                 name a Secret, or start the operator with --ambient-credentials",
+            ))
+        };
+    };
+    let fresh;
+    let values = match already_read {
+        Some((read, values)) if read == name => values,
+        _ => {
+            fresh = secrets::read(&ctx.client, namespace, name).await?;
+            observed.push(fresh.observed.clone());
+            &fresh
+        }
+    };
+    let credentials = from_secret_data(values.data()).map_err(|incomplete| {
+        Failure::stalled(Reason::SecretKeyMissing, format!("Secret {name} in namespace {namespace}: {incomplete}"))
+    })?;
+    Ok(Base::Given(credentials))
+}
+
+fn auth_key(name: &str, key: &str, values: &secrets::Values) -> Result<AuthKey, Failure> {
+    let value = values.data().get(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
+        Failure::stalled(Reason::SecretKeyMissing, format!("Secret {name} has no value at key {key}: add the AuthKey there"))
+    })?;
+    AuthKey::parse(&value.0).map_err(|invalid| {
+        Failure::stalled(Reason::InvalidAuthKey, format!("key {key} of Secret {name}: {invalid}; the service refuses others"))
+    })
+}
+
+async fn access(ctx: &Context, spec: &VodMessageCallbackSpec, base: Base) -> Result<Access, Failure> {
+    let region = desired::region(spec);
+    let role = spec.credentials.as_ref().and_then(|c| c.assume_role.as_ref()).map(|role| AssumeRole {
+        role_arn: role.role_arn.clone(),
+        external_id: role.external_id.clone(),
+        session_name: role.session_name.clone(),
+    });
+    let credentials = ctx.credentials.resolve(base, role.as_ref(), &region).await.map_err(credential_failure)?;
+    let (account, account_note) = match ctx.identities.account_of(&credentials, &ctx.endpoints.sts(&region)).await {
+        Ok(id) => (AccountKey::Account(id), None),
+        Err(error) => {
+            let note = format!(
+                "STS GetCallerIdentity could not name the account ({}), so ownership and quota go by the AccessKey ID",
+                error.code
+            );
+            (AccountKey::Credential(credentials.identity.as_key()), Some(note))
+        }
+    };
+    let endpoint = ctx.endpoints.vod(&region);
+    Ok(Access { credentials, account, account_note, endpoint, region, app: desired::app(spec) })
+}
+
+fn credential_failure(error: CredentialError) -> Failure {
+    match error {
+        CredentialError::Call(call) => Failure::from(call),
+        other => match other.class() {
+            crate::cloud::ErrorClass::Transient | crate::cloud::ErrorClass::Throttling => Failure::Waiting {
+                reason: Reason::ServiceUnavailable,
+                message: format!("credentials could not be had: {other}; it is tried again by itself"),
+                not_before: None,
+                call: None,
+            },
+            _ => Failure::stalled(Reason::InvalidCredentials, other.to_string()),
+        },
+    }
+}
+
+/// Registers whose setting this resource is about and tells whether it is the owner.
+pub fn ownership(ctx: &Context, resource: &VodMessageCallback, account: &AccountKey) -> Result<(), Failure> {
+    let uid = resource.uid().unwrap_or_default();
+    let (woken, verdict) = {
+        let mut claims = ctx.claims();
+        (claims.set_account(&uid, Some(account.clone())), claims.verdict(&uid))
+    };
+    ctx.wake_all(woken);
+    match verdict {
+        Verdict::Loser { owner } => Err(Failure::stalled(
+            Reason::Conflict,
+            format!(
+                "the setting of this account, region and app belongs to the older VodMessageCallback {}/{}: \
+                 delete one of the two, or name another app or region in a new one",
+                owner.namespace, owner.name
+            ),
+        )),
+        Verdict::Owner | Verdict::NotContending | Verdict::Unknown => Ok(()),
+    }
+}
+
+/// Reads the live setting, sharing the read with other resources of the same setting; a read that started before
+/// `not_before` does not count.
+pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: Instant) -> Result<LiveRead, Failure> {
+    let fetch = async {
+        let slot = match ctx.limiter.acquire(&access.account, Operation::Get, urgency).await {
+            Ok(slot) => slot,
+            Err(paused) => return Err(Arc::new(CallError::paused(paused.until))),
+        };
+        let result = ctx.vod.get(&access.endpoint, &access.credentials, &access.app).await;
+        drop(slot);
+        match result {
+            Ok(answer) => Ok(Arc::new(answer.setting.map(Into::into))),
+            Err(error) => {
+                note_call_error(ctx, access, &error);
+                Err(Arc::new(error))
+            }
+        }
+    };
+    ctx.reads.read(access.key(), not_before, fetch).await.map_err(|error| Failure::from((*error).clone()))
+}
+
+/// What an error teaches beyond this resource: the quota is narrower, or the credentials are stale.
+pub fn note_call_error(ctx: &Context, access: &Access, error: &CallError) {
+    if error.class == crate::cloud::ErrorClass::Throttling {
+        ctx.limiter.throttled(&access.account, error.retry_after);
+    }
+    if error.expired_token {
+        ctx.credentials.invalidate(&access.credentials);
+    }
+}
+
+/// Now, as the API server's clock format wants it.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,144 @@
+//! The last step: says in the status what came of it, and only when that is news.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, ResourceExt};
+
+use super::context::Context;
+use super::desired;
+use super::failure::Failure;
+use super::memory::Entry;
+use crate::api::{
+    AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
+};
+use crate::status::{Situation, conditions, ready_reason, write_status};
+
+/// What changes in the status beside the conditions.
+#[derive(Default)]
+pub struct News {
+    /// The situation; absent: the conditions stay as they are.
+    pub situation: Option<Situation>,
+    /// The account, once known.
+    pub account: Option<String>,
+    /// The service's address.
+    pub endpoint: Option<String>,
+    /// A successful Set.
+    pub request_id: Option<String>,
+    /// What is applied now.
+    pub applied: Option<AppliedSetting>,
+    /// Its read-back; `Some(None)` when that is still owed.
+    pub reported: Option<Option<ReportedSetting>>,
+    /// The Secrets that this attempt went by.
+    pub observed_secrets: Option<Vec<ObservedSecret>>,
+    /// What went wrong; `Some(None)` clears it.
+    pub last_error: Option<Option<LastError>>,
+    /// The reconcile annotation that was handled.
+    pub handled: Option<String>,
+    /// The setting of another account was left behind: what is known of it no longer counts.
+    pub forget_applied: bool,
+}
+
+/// The status as it should be; pure.
+pub fn next_status(
+    current: &VodMessageCallbackStatus,
+    generation: i64,
+    news: News,
+    now: Timestamp,
+) -> VodMessageCallbackStatus {
+    let mut status = current.clone();
+    if news.forget_applied {
+        status.applied = None;
+        status.reported = None;
+        status.request_id = None;
+        status.last_applied_time = None;
+    }
+    if let Some(situation) = &news.situation {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions(&current.conditions, situation, generation, now);
+        status.differences = desired::differences(&situation.differences);
+    }
+    if let Some(request_id) = news.request_id {
+        status.request_id = Some(request_id);
+        status.last_applied_time = Some(Time(now));
+    }
+    status.account_id = news.account.or(status.account_id);
+    status.endpoint = news.endpoint.or(status.endpoint);
+    status.applied = news.applied.or(status.applied);
+    if let Some(reported) = news.reported {
+        status.reported = reported;
+    }
+    if let Some(observed) = news.observed_secrets {
+        status.observed_secrets = observed;
+    }
+    if let Some(error) = news.last_error {
+        // The same error again is no news: its first time stays.
+        let same = |a: &LastError, b: &LastError| a.code == b.code && a.message == b.message;
+        match (&status.last_error, error) {
+            (Some(old), Some(new)) if same(old, &new) => {}
+            (_, error) => status.last_error = error,
+        }
+    }
+    status.last_handled_reconcile_at = news.handled.or(status.last_handled_reconcile_at);
+    status
+}
+
+/// What `status.lastError` says about a failure.
+pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
+    let (reason, message, call) = match failure {
+        Failure::Stalled { reason, message, call } | Failure::Waiting { reason, message, call, .. } => {
+            (reason, message, call)
+        }
+        Failure::Kubernetes(_) | Failure::Stopping => return None,
+    };
+    Some(LastError {
+        code: call.as_ref().map_or_else(|| reason.as_str().to_owned(), |c| c.code.clone()),
+        message: call.as_ref().map_or_else(|| message.clone(), |c| c.message.clone()),
+        request_id: call.as_ref().and_then(|c| c.request_id.clone()),
+        http_status: call.as_ref().and_then(|c| c.http_status).map(i32::from),
+        time: Time(now),
+    })
+}
+
+/// The status as this process knows it: what it wrote last, until the watch shows that or something newer.
+pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessageCallbackStatus {
+    let cached = resource.status.clone().unwrap_or_default();
+    let mut memory = entry.lock();
+    match &memory.written {
+        Some(written) if **written == cached => {
+            memory.written = None;
+            cached
+        }
+        Some(written) => (**written).clone(),
+        None => cached,
+    }
+}
+
+/// Writes the status if `news` changes anything in it.
+pub async fn report(
+    ctx: &Context,
+    resource: &VodMessageCallback,
+    entry: &Entry,
+    current: &VodMessageCallbackStatus,
+    news: News,
+) -> Result<VodMessageCallbackStatus, Failure> {
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let status = next_status(current, generation, news, Timestamp::now());
+    entry.lock().state = ready_reason(&status.conditions);
+    if status == *current {
+        return Ok(status);
+    }
+    let namespace = resource.namespace().unwrap_or_default();
+    let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
+    let uid = resource.uid().unwrap_or_default();
+    match write_status(&api, &resource.name_any(), &uid, &status).await {
+        Ok(_) => {
+            entry.lock().written = Some(Box::new(status.clone()));
+            Ok(status)
+        }
+        Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {
+            tracing::debug!(resource = %resource.name_any(), "the resource went away while its status was written");
+            Ok(status)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,185 @@
+//! Secrets: what is watched of them (metadata) and how one is read when it is needed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use zeroize::Zeroize;
+
+use super::failure::Failure;
+use super::trigger::SecretSight;
+use crate::api::{ObservedSecret, VodMessageCallbackSpec};
+use crate::ownership::ObjectName;
+use crate::status::Reason;
+
+/// The versions of all Secrets seen by the watch: names and versions, nothing else.
+#[derive(Default)]
+pub struct SecretIndex(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    namespaces: HashMap<String, HashMap<String, Option<String>>>,
+    /// The namespaces of which a full list was seen; the empty name stands for all.
+    complete: HashSet<String>,
+}
+
+impl SecretIndex {
+    /// Notes a Secret's version; tells whether that is news.
+    pub fn present(&self, namespace: &str, name: &str, version: &str) -> bool {
+        self.note(namespace, name, Some(version))
+    }
+
+    /// Notes that a Secret is gone; tells whether that is news.
+    pub fn gone(&self, namespace: &str, name: &str) -> bool {
+        self.note(namespace, name, None)
+    }
+
+    fn note(&self, namespace: &str, name: &str, version: Option<&str>) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = seen.namespaces.entry(namespace.to_owned()).or_default();
+        let version = version.map(str::to_owned);
+        let before = names.insert(name.to_owned(), version.clone());
+        before != Some(version)
+    }
+
+    /// A full list of `scope` (a namespace, or all when empty) was seen: Secrets that were not in `listed` are gone.
+    /// Returns those that it newly knows to be gone.
+    pub fn complete(&self, scope: &str, listed: &HashSet<(String, String)>) -> Vec<(String, String)> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.complete.insert(scope.to_owned());
+        let mut lost = Vec::new();
+        for (namespace, names) in seen.namespaces.iter_mut().filter(|(n, _)| scope.is_empty() || *n == scope) {
+            for (name, version) in names.iter_mut() {
+                let key = (namespace.clone(), name.clone());
+                if version.is_some() && !listed.contains(&key) {
+                    *version = None;
+                    lost.push(key);
+                }
+            }
+        }
+        lost
+    }
+
+    /// What is known of one Secret.
+    pub fn sight(&self, namespace: &str, name: &str) -> SecretSight {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.namespaces.get(namespace).and_then(|names| names.get(name)) {
+            Some(Some(version)) => SecretSight::Present(version.clone()),
+            Some(None) => SecretSight::Gone,
+            None if seen.complete.contains("") || seen.complete.contains(namespace) => SecretSight::Gone,
+            None => SecretSight::Unknown,
+        }
+    }
+}
+
+/// Which resources refer to which Secret.
+#[derive(Default)]
+pub struct SecretUsers(Mutex<Users>);
+
+#[derive(Default)]
+struct Users {
+    by_secret: HashMap<(String, String), HashSet<ObjectName>>,
+    by_resource: HashMap<String, Vec<(String, String)>>,
+}
+
+impl SecretUsers {
+    /// Notes what a resource refers to.
+    pub fn refer(&self, uid: &str, resource: &ObjectName, spec: &VodMessageCallbackSpec) {
+        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now: Vec<_> = referenced(spec).into_iter().map(|name| (resource.namespace.clone(), name)).collect();
+        if users.by_resource.get(uid) == Some(&now) {
+            return;
+        }
+        users.let_go(uid, resource);
+        for secret in &now {
+            users.by_secret.entry(secret.clone()).or_default().insert(resource.clone());
+        }
+        users.by_resource.insert(uid.to_owned(), now);
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, uid: &str, resource: &ObjectName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).let_go(uid, resource);
+    }
+
+    /// The resources that refer to a Secret.
+    pub fn of(&self, namespace: &str, name: &str) -> Vec<ObjectName> {
+        let users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = users.by_secret.get(&(namespace.to_owned(), name.to_owned()));
+        found.map(|names| names.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+impl Users {
+    fn let_go(&mut self, uid: &str, resource: &ObjectName) {
+        for secret in self.by_resource.remove(uid).unwrap_or_default() {
+            if let Some(names) = self.by_secret.get_mut(&secret) {
+                names.remove(resource);
+                if names.is_empty() {
+                    self.by_secret.remove(&secret);
+                }
+            }
+        }
+    }
+}
+
+/// The names of the Secrets that a spec refers to, each once.
+pub fn referenced(spec: &VodMessageCallbackSpec) -> Vec<String> {
+    let mut names: Vec<String> = [credentials_name(spec), key_ref(spec).map(|(name, _)| name)]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    names.dedup();
+    names
+}
+
+/// The Secret with the AccessKey, where the spec names one.
+pub fn credentials_name(spec: &VodMessageCallbackSpec) -> Option<&str> {
+    spec.credentials.as_ref()?.secret_ref.as_ref().map(|r| r.name.as_str())
+}
+
+/// The Secret and the key in it with the AuthKey, where the spec names one.
+pub fn key_ref(spec: &VodMessageCallbackSpec) -> Option<(&str, &str)> {
+    let http = spec.http.as_ref().filter(|_| spec.callback_type == crate::api::CallbackType::Http)?;
+    let key_ref = &http.auth.as_ref()?.key_secret_ref;
+    Some((key_ref.name.as_str(), key_ref.key.as_str()))
+}
+
+/// A Secret's values, zeroed when dropped.
+pub struct Values {
+    data: BTreeMap<String, ByteString>,
+    /// Which version was read.
+    pub observed: ObservedSecret,
+}
+
+impl Values {
+    /// All values.
+    pub fn data(&self) -> &BTreeMap<String, ByteString> {
+        &self.data
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        self.data.values_mut().for_each(|value| value.0.zeroize());
+    }
+}
+
+/// Reads one Secret of the resource's namespace.
+pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Values, Failure> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    match api.get_opt(name).await? {
+        None => Err(Failure::stalled(
+            Reason::SecretNotFound,
+            format!("Secret {name} does not exist in namespace {namespace}: create it"),
+        )),
+        Some(secret) => {
+            let version = secret.metadata.resource_version.unwrap_or_default();
+            let observed = ObservedSecret { name: name.to_owned(), resource_version: version };
+            Ok(Values { data: secret.data.unwrap_or_default(), observed })
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Whether anything is due for a resource that was woken: by its spec, a Secret, an annotation, a rival or a timer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::{ObservedSecret, VodMessageCallbackStatus};
+use crate::status::{Reason, ready_reason};
+
+/// What is known of a Secret without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSight {
+    /// Not watched, or not seen yet.
+    Unknown,
+    /// It exists, at this resourceVersion.
+    Present(String),
+    /// It does not exist.
+    Gone,
+}
+
+/// What a retry waits on: when any of it changes, waiting is over.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Premises {
+    /// `metadata.generation`
+    pub generation: i64,
+    /// The reconcile annotation.
+    pub requested: Option<String>,
+    /// The referenced Secrets as watched.
+    pub secrets: Vec<(String, SecretSight)>,
+    /// Whether deletion was asked for.
+    pub deleting: bool,
+}
+
+/// A retry that is waited for.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// Not before this.
+    pub at: Instant,
+    /// Unless these change.
+    pub premises: Premises,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing; look again after this, or only when woken.
+    Nothing(Option<Duration>),
+    /// Say that it is suspended.
+    Suspend,
+    /// The resource is going.
+    Farewell,
+    /// Something the user did waits to be carried out.
+    Change,
+    /// Somebody asked for a check now.
+    RequestedCheck,
+    /// The scheduled check.
+    ScheduledCheck,
+}
+
+/// All that the question rests on.
+pub struct View<'a> {
+    /// The present generation, annotation and Secrets.
+    pub premises: &'a Premises,
+    /// What the status says.
+    pub status: &'a VodMessageCallbackStatus,
+    /// `spec.suspend`
+    pub suspended: bool,
+    /// Whether our finalizer is on it.
+    pub has_finalizer: bool,
+    /// A retry that is waited for.
+    pub retry: Option<&'a Retry>,
+    /// A rival came or went.
+    pub woken: bool,
+    /// The next scheduled check.
+    pub next_check: Instant,
+    /// Now.
+    pub now: Instant,
+}
+
+/// Answers the question.
+pub fn due(view: &View<'_>) -> Due {
+    let waiting = view.retry.filter(|r| r.premises == *view.premises && r.at > view.now && !view.woken);
+    if view.premises.deleting {
+        return match waiting {
+            _ if !view.has_finalizer => Due::Nothing(None),
+            Some(retry) => Due::Nothing(Some(retry.at - view.now)),
+            None => Due::Farewell,
+        };
+    }
+    let reason = ready_reason(&view.status.conditions);
+    let settled_at_this_generation = view.status.observed_generation == Some(view.premises.generation);
+    let requested = view.premises.requested.is_some() && view.premises.requested != view.status.last_handled_reconcile_at;
+    if view.suspended {
+        let said = settled_at_this_generation && reason == Some(Reason::Suspended) && !requested;
+        return if said { Due::Nothing(None) } else { Due::Suspend };
+    }
+    if let Some(retry) = waiting {
+        return Due::Nothing(Some(retry.at - view.now));
+    }
+    let settled = settled_at_this_generation && reason.is_some_and(|r| !r.is_under_way() && r != Reason::Suspended);
+    if !settled || view.woken || secrets_changed(&view.premises.secrets, &view.status.observed_secrets) {
+        return Due::Change;
+    }
+    if requested {
+        return Due::RequestedCheck;
+    }
+    if view.retry.is_some() || view.next_check <= view.now {
+        return Due::ScheduledCheck;
+    }
+    Due::Nothing(Some(view.next_check - view.now))
+}
+
+/// Whether a referenced Secret is not the one whose version the status recorded.
+pub fn secrets_changed(seen: &[(String, SecretSight)], observed: &[ObservedSecret]) -> bool {
+    seen.iter().any(|(name, sight)| {
+        let recorded = observed.iter().find(|o| o.name == *name).map(|o| o.resource_version.as_str());
+        match (sight, recorded) {
+            (SecretSight::Unknown, _) | (SecretSight::Gone, None) => false,
+            (SecretSight::Gone, Some(_)) | (SecretSight::Present(_), None) => true,
+            (SecretSight::Present(version), Some(recorded)) => is_newer(version, recorded),
+        }
+    })
+}
+
+/// The watch may lag behind a read, so only a newer version is a change; versions are comparable numbers in every
+/// API server we support, and any other text is only compared for equality.
+fn is_newer(version: &str, recorded: &str) -> bool {
+    match (version.parse::<u128>(), recorded.parse::<u128>()) {
+        (Ok(v), Ok(r)) => v > r,
+        _ => version != recorded,
+    }
+}
+
+#[cfg(test)]
+#[path = "trigger_tests.rs"]
+mod tests;

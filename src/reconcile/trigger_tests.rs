@@ -1,0 +1,146 @@
+use k8s_openapi::jiff::Timestamp;
+
+use super::*;
+use crate::status::{Situation, conditions};
+
+fn status(reason: Option<Reason>, generation: i64) -> VodMessageCallbackStatus {
+    let now = Timestamp::UNIX_EPOCH;
+    VodMessageCallbackStatus {
+        observed_generation: reason.map(|_| generation),
+        conditions: reason.map(|r| conditions(&[], &Situation::new(r, "x"), generation, now)).unwrap_or_default(),
+        observed_secrets: vec![ObservedSecret { name: "s".into(), resource_version: "10".into() }],
+        ..VodMessageCallbackStatus::default()
+    }
+}
+
+fn premises() -> Premises {
+    Premises { generation: 3, secrets: vec![("s".into(), SecretSight::Present("10".into()))], ..Premises::default() }
+}
+
+struct Case {
+    premises: Premises,
+    status: VodMessageCallbackStatus,
+    suspended: bool,
+    has_finalizer: bool,
+    retry_in: Option<i64>,
+    woken: bool,
+    check_in: i64,
+}
+
+impl Case {
+    fn at_rest() -> Self {
+        Self {
+            premises: premises(),
+            status: status(Some(Reason::Applied), 3),
+            suspended: false,
+            has_finalizer: true,
+            retry_in: None,
+            woken: false,
+            check_in: 60,
+        }
+    }
+
+    fn ask(&self) -> Due {
+        let now = Instant::now();
+        let at = |seconds: i64| {
+            let by = Duration::from_secs(seconds.unsigned_abs());
+            if seconds < 0 { now.checked_sub(by).unwrap() } else { now + by }
+        };
+        let retry = self.retry_in.map(|s| Retry { at: at(s), premises: premises() });
+        due(&View {
+            premises: &self.premises,
+            status: &self.status,
+            suspended: self.suspended,
+            has_finalizer: self.has_finalizer,
+            retry: retry.as_ref(),
+            woken: self.woken,
+            next_check: at(self.check_in),
+            now,
+        })
+    }
+}
+
+fn case(change: impl FnOnce(&mut Case)) -> Due {
+    let mut case = Case::at_rest();
+    change(&mut case);
+    case.ask()
+}
+
+const MINUTE: Due = Due::Nothing(Some(Duration::from_secs(60)));
+
+#[test]
+fn the_table() {
+    assert_eq!(case(|_| {}), MINUTE, "at rest, also right after a restart");
+    assert_eq!(case(|c| c.check_in = -1), Due::ScheduledCheck);
+    assert_eq!(case(|c| c.status = status(None, 0)), Due::Change, "just seen");
+    assert_eq!(case(|c| c.premises.generation = 4), Due::Change, "the spec changed");
+    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("11".into()))]), Due::Change);
+    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("9".into()))]), MINUTE, "the watch lags");
+    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]), Due::Change);
+    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Unknown)]), MINUTE);
+    assert_eq!(case(|c| c.premises.requested = Some("now".into())), Due::RequestedCheck);
+    assert_eq!(
+        case(|c| {
+            c.premises.requested = Some("now".into());
+            c.status.last_handled_reconcile_at = Some("now".into());
+        }),
+        MINUTE
+    );
+    assert_eq!(case(|c| c.woken = true), Due::Change, "a rival came or went");
+    for reason in Reason::ALL.into_iter().filter(|r| r.stalls()) {
+        assert_eq!(case(|c| c.status = status(Some(reason), 3)), MINUTE, "{} is retried slowly", reason.as_str());
+    }
+    for reason in Reason::ALL.into_iter().filter(|r| r.is_under_way()) {
+        assert_eq!(case(|c| c.status = status(Some(reason), 3)), Due::Change, "{}", reason.as_str());
+    }
+}
+
+#[test]
+fn suspension() {
+    assert_eq!(case(|c| c.suspended = true), Due::Suspend);
+    let said = |c: &mut Case| {
+        c.suspended = true;
+        c.status = status(Some(Reason::Suspended), 3);
+        c.check_in = -1;
+    };
+    assert_eq!(case(said), Due::Nothing(None), "no check while suspended");
+    assert_eq!(case(|c| c.status = status(Some(Reason::Suspended), 3)), Due::Change, "resumed");
+}
+
+#[test]
+fn retries_wait_unless_what_they_depend_on_changes() {
+    let wait = Due::Nothing(Some(Duration::from_secs(30)));
+    let waiting = |change: fn(&mut Case)| {
+        case(|c| {
+            c.status = status(Some(Reason::Throttled), 3);
+            c.retry_in = Some(30);
+            change(c);
+        })
+    };
+    assert_eq!(waiting(|_| {}), wait);
+    assert_eq!(waiting(|c| c.retry_in = Some(-1)), Due::Change);
+    assert_eq!(waiting(|c| c.premises.generation = 4), Due::Change);
+    assert_eq!(waiting(|c| c.premises.requested = Some("now".into())), Due::Change);
+    assert_eq!(waiting(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]), Due::Change);
+    assert_eq!(waiting(|c| c.woken = true), Due::Change);
+    assert_eq!(case(|c| c.retry_in = Some(-1)), Due::ScheduledCheck, "a check that failed is made again");
+}
+
+#[test]
+fn deletion() {
+    assert_eq!(case(|c| c.premises.deleting = true), Due::Farewell);
+    assert_eq!(
+        case(|c| {
+            c.premises.deleting = true;
+            c.suspended = true;
+        }),
+        Due::Farewell
+    );
+    assert_eq!(
+        case(|c| {
+            c.premises.deleting = true;
+            c.has_finalizer = false;
+        }),
+        Due::Nothing(None)
+    );
+}

@@ -1,0 +1,294 @@
+//! The pipeline for a resource that stays: observe → decide → act → report.
+
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::act::{self, Change};
+use super::decide::{Cause, Observed, Plan};
+use super::failure::Failure;
+use super::observe::{self, Inputs};
+use super::report::{News, last_error, report};
+use super::trigger::Due;
+use super::{Pass, advice, desired, finalizer, secrets};
+use crate::api::ObservedSecret;
+use crate::domain::{FieldDifference, LiveSetting};
+use crate::events::{EventReason, Notice};
+use crate::quota::Urgency;
+use crate::schedule::Correction;
+use crate::status::{Reason, Situation, ready_reason};
+
+/// A read that another resource of the same setting made this recently serves a scheduled check too.
+const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Brings one resource forward and reports.
+pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
+    for (reason, note) in advice::advice(&pass.resource.spec) {
+        pass.ctx.events.publish(pass.resource, Notice::warning(reason, note));
+    }
+    let mut observed = Vec::new();
+    let result = attempt(pass, urgency, &mut observed).await;
+    let mut news = match result {
+        Ok(news) => {
+            pass.entry.lock().failing_since = None;
+            news
+        }
+        Err(failure) => {
+            failed(pass, what, observed, &failure).await?;
+            return Err(failure);
+        }
+    };
+    news.handled.clone_from(&pass.premises.requested);
+    news.last_error = Some(None);
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    let contested = ready_reason(&pass.status.conditions) == Some(Reason::Contested);
+    if contested { Err(Failure::stalled(Reason::Contested, "said in the status already")) } else { Ok(()) }
+}
+
+async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<ObservedSecret>) -> Result<News, Failure> {
+    let (ctx, resource) = (pass.ctx, pass.resource);
+    let asked_at = Instant::now();
+    let inputs = observe::inputs(ctx, resource, observed).await?;
+    let moved = moved_account(pass, &inputs);
+    observe::ownership(ctx, resource, &inputs.access.account)?;
+
+    let wanted_applied = desired::applied(&resource.spec);
+    let baseline = pass.status.reported.as_ref().filter(|_| !moved).map(desired::baseline);
+    let facts = Observed {
+        wanted: &inputs.wanted,
+        wanted_applied: &wanted_applied,
+        applied: pass.status.applied.as_ref().filter(|_| !moved),
+        baseline: baseline.as_ref(),
+        key_may_have_changed: key_may_have_changed(pass, &inputs.observed_secrets),
+        policy: resource.spec.management_policy,
+    };
+    let live_is_known = pass.entry.lock().live_is_known;
+    let not_before = match urgency {
+        Urgency::Change => asked_at,
+        Urgency::Check => asked_at.checked_sub(SHARED_READ_AGE.min(pass.interval / 2)).unwrap_or(asked_at),
+    };
+    let live = if facts.needs_live(live_is_known) {
+        let live = observe::live(ctx, &inputs.access, urgency, not_before).await?;
+        pass.entry.lock().live_is_known = true;
+        Some(live)
+    } else {
+        None
+    };
+    let plan = facts.decide(live.as_deref().map(Option::as_ref));
+    let live = live.as_deref().and_then(Option::as_ref);
+    let mut news = carry_out(pass, &inputs, plan, live).await?;
+    if let Some(situation) = &mut news.situation {
+        situation.credentials_note.clone_from(&inputs.access.account_note);
+    }
+    news.account = inputs.access.account.account().map(|id| id.0.clone());
+    news.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
+    news.observed_secrets = Some(inputs.observed_secrets.clone());
+    news.forget_applied = moved;
+    Ok(news)
+}
+
+/// Carries out a plan and says what came of it.
+async fn carry_out(
+    pass: &Pass<'_>,
+    inputs: &Inputs,
+    plan: Plan,
+    live: Option<&LiveSetting>,
+) -> Result<News, Failure> {
+    let tell = |notice: Notice| pass.ctx.events.publish(pass.resource, notice);
+    match plan {
+        Plan::Set(Cause::First { replacing }) => {
+            if !replacing.is_empty() {
+                tell(Notice::warning(EventReason::Replacing, replaced_words(&replacing)));
+            }
+            set(pass, inputs, "first", desired::field_list(&replacing), Reason::Applied).await
+        }
+        Plan::Set(Cause::Change) => set(pass, inputs, "change", String::new(), Reason::Applied).await,
+        Plan::Set(Cause::Drift(found)) => correct(pass, inputs, found).await,
+        Plan::Adopt => {
+            finalizer::put_on(pass.ctx, pass.resource).await?;
+            tell(Notice::normal(EventReason::Adopted, "the service already holds what the spec says; no call was needed"));
+            in_sync(pass);
+            Ok(News {
+                situation: Some(Situation::new(Reason::InSync, "the service already held what the spec says")),
+                applied: Some(desired::applied(&pass.resource.spec)),
+                reported: Some(live.map(desired::reported)),
+                ..News::default()
+            })
+        }
+        Plan::InSync => {
+            in_sync(pass);
+            // `Applied` stays until something happens: a resource at rest is not written.
+            let before = ready_reason(&pass.status.conditions).filter(|_| pass.holds_generation());
+            let reason = if before == Some(Reason::Applied) { Reason::Applied } else { Reason::InSync };
+            Ok(News { situation: Some(Situation::new(reason, words(reason))), ..News::default() })
+        }
+        Plan::TakeBaseline(rewritten) => {
+            tell_rewritten(pass, &rewritten);
+            Ok(News {
+                situation: Some(Situation::new(Reason::Applied, words(Reason::Applied))),
+                reported: Some(live.map(desired::reported)),
+                ..News::default()
+            })
+        }
+        Plan::ReportDrift(found) => {
+            if pass.status.differences != desired::differences(&found) {
+                pass.ctx.metrics.drift("reported");
+                let fields = desired::field_list(&found);
+                tell(Notice::warning(EventReason::DriftDetected, format!("changed at the service, left as found (ApplyOnly): {fields}")));
+            }
+            let message = format!("the service holds another value for {}; managementPolicy ApplyOnly leaves it", desired::field_list(&found));
+            Ok(differing(Reason::Drifted, message, found))
+        }
+        Plan::ReportObserved(found) => {
+            let message = if found.is_empty() {
+                "observed: the service holds what the spec says".to_owned()
+            } else {
+                format!("observed: the service holds another value for {}", desired::field_list(&found))
+            };
+            Ok(differing(Reason::Observed, message, found))
+        }
+    }
+}
+
+fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> News {
+    let situation = Situation { differences: found, ..Situation::new(reason, message) };
+    News { situation: Some(situation), ..News::default() }
+}
+
+async fn set(
+    pass: &Pass<'_>,
+    inputs: &Inputs,
+    why: &'static str,
+    fields: String,
+    reason: Reason,
+) -> Result<News, Failure> {
+    finalizer::put_on(pass.ctx, pass.resource).await?;
+    let name = pass.name();
+    let change = Change { resource: &name, why, fields };
+    let applied = act::set(pass.ctx, &inputs.access, &inputs.wanted, pass.entry, &change).await?;
+    pass.ctx.events.publish(
+        pass.resource,
+        Notice::normal(
+            if reason == Reason::DriftCorrected { EventReason::DriftCorrected } else { EventReason::Applied },
+            format!("SetMessageCallback succeeded, RequestId {}", applied.request_id),
+        ),
+    );
+    tell_rewritten(pass, &applied.rewritten);
+    let read_back = applied.live.as_deref().and_then(Option::as_ref);
+    Ok(News {
+        situation: Some(Situation::new(reason, words(reason))),
+        request_id: Some(applied.request_id),
+        applied: Some(desired::applied(&pass.resource.spec)),
+        reported: Some(read_back.map(desired::reported)),
+        ..News::default()
+    })
+}
+
+async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) -> Result<News, Failure> {
+    let now = Instant::now();
+    let fields = desired::field_list(&found);
+    let correction = pass.entry.lock().contest.on_drift(now, pass.interval);
+    if let Correction::Hold { .. } = correction {
+        if ready_reason(&pass.status.conditions) != Some(Reason::Contested) {
+            pass.ctx.metrics.drift("contested");
+        }
+        let message = format!(
+            "somebody else keeps changing {fields}: corrections are paused and tried again once in 10 check intervals; \
+             find the other writer (another cluster, a script, the console)"
+        );
+        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(Reason::Contested), message.clone()));
+        return Ok(differing(Reason::Contested, message, found));
+    }
+    pass.ctx.events.publish(
+        pass.resource,
+        Notice::warning(EventReason::DriftDetected, format!("changed at the service, being corrected: {fields}")),
+    );
+    let news = set(pass, inputs, "drift", fields, Reason::DriftCorrected).await?;
+    pass.entry.lock().contest.corrected(now);
+    pass.ctx.metrics.drift("corrected");
+    Ok(news)
+}
+
+fn in_sync(pass: &Pass<'_>) {
+    pass.entry.lock().contest.on_in_sync(Instant::now(), pass.interval);
+}
+
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::DriftCorrected => "the setting was changed behind the operator's back and has been corrected",
+        Reason::Applied => "applied: the service holds what the spec says",
+        _ => "the service holds what the spec says",
+    }
+}
+
+fn replaced_words(replacing: &[FieldDifference]) -> String {
+    let each = |d: &FieldDifference| {
+        let observed = if d.observed.is_empty() { "(none)" } else { d.observed.as_str() };
+        format!("{} {observed}", d.field.path())
+    };
+    let list = replacing.iter().map(each).collect::<Vec<_>>().join(", ");
+    format!("replacing a setting that was already there: {list}")
+}
+
+fn tell_rewritten(pass: &Pass<'_>, rewritten: &[FieldDifference]) {
+    if !rewritten.is_empty() {
+        let fields = desired::field_list(rewritten);
+        let note = format!("the service reports its own words for {fields} (see status.reported); they are taken as the baseline");
+        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::ReadBackDiffers, note));
+    }
+}
+
+/// Credentials that now belong to another account leave the old account's setting behind.
+fn moved_account(pass: &Pass<'_>, inputs: &Inputs) -> bool {
+    let (Some(old), Some(new)) = (&pass.status.account_id, inputs.access.account.account()) else { return false };
+    if *old == new.0 {
+        return false;
+    }
+    if pass.status.applied.is_some() {
+        let spec = &pass.resource.spec;
+        let note = format!(
+            "the credentials moved from account {old} to {new}: the setting of account {old} in {} for {} stays as it is; remove it there if it is not wanted",
+            spec.region, spec.app_id
+        );
+        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::AccountChanged, note));
+    }
+    true
+}
+
+/// The Secret of the AuthKey has another version than when it was applied, or the last attempt to apply it failed.
+fn key_may_have_changed(pass: &Pass<'_>, observed: &[ObservedSecret]) -> bool {
+    let Some((name, _)) = secrets::key_ref(&pass.resource.spec) else { return false };
+    let version = |list: &[ObservedSecret]| list.iter().find(|s| s.name == name).map(|s| s.resource_version.clone());
+    let refused = ready_reason(&pass.status.conditions) == Some(Reason::InvalidSpec);
+    refused || version(observed) != version(&pass.status.observed_secrets)
+}
+
+/// Says in the status and in an event what went wrong, as far as the contract wants it said.
+async fn failed(pass: &mut Pass<'_>, what: Due, observed: Vec<ObservedSecret>, failure: &Failure) -> Result<(), Failure> {
+    let now = observe::now();
+    let mut news = News { last_error: last_error(failure, now).map(Some), ..News::default() };
+    match failure {
+        Failure::Stopping | Failure::Kubernetes(_) => return Ok(()),
+        Failure::Stalled { reason, message, .. } => {
+            news.situation = Some(Situation::new(*reason, message.clone()));
+            news.observed_secrets = Some(observed);
+            news.handled.clone_from(&pass.premises.requested);
+            pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(*reason), message.clone()));
+        }
+        Failure::Waiting { reason, message, .. } => {
+            news.handled.clone_from(&pass.premises.requested);
+            if pass.holds_generation() {
+                // A check that fails in passing leaves the words as they are, until it has failed for long.
+                let since = *pass.entry.lock().failing_since.get_or_insert_with(Instant::now);
+                if what == Due::ScheduledCheck && since.elapsed() < pass.interval {
+                    news.last_error = None;
+                }
+            } else {
+                news.situation = Some(Situation::new(*reason, message.clone()));
+                pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(*reason), message.clone()));
+            }
+        }
+    }
+    tracing::info!(resource = %pass.name(), uid = %pass.resource.uid().unwrap_or_default(), class = failure.class(), "not done yet");
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    Ok(())
+}

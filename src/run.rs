@@ -1,0 +1,250 @@
+//! Wires everything together, and takes it apart again in order: work, lease, events.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Health, SilenceBounds};
+use crate::cli::{self, Config};
+use crate::cloud::{
+    CallObserver, ClientOptions, CloudClient, EndpointNetwork, EndpointTemplate, Endpoints, InvalidEndpoint,
+    SignatureStyle, Sts, Vod,
+};
+use crate::controller::{self, Scope};
+use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, Identities};
+use crate::events::{self, Events};
+use crate::lease::{Claim, Elector, LeaseTimings, identity};
+use crate::metrics::Metrics;
+use crate::ownership::Claims;
+use crate::quota::{Admission, Limiter, SharedReads};
+use crate::reconcile::context::{Context, Defaults};
+use crate::reconcile::memory::Memories;
+use crate::reconcile::secrets::{SecretIndex, SecretUsers};
+
+/// What a predecessor called in its last second is not known, so nothing is called before that has passed.
+const PREDECESSOR: Duration = Duration::from_secs(1);
+/// Calls in flight end within their own time limit; no reconcile is waited for longer.
+const DRAIN: Duration = Duration::from_secs(15);
+const EVENTS_DRAIN: Duration = Duration::from_secs(5);
+/// How long the watch may be without a sign of life before `/healthz` says so.
+const SILENCE: SilenceBounds = SilenceBounds { first: Duration::from_secs(180), later: Duration::from_secs(90) };
+
+/// Why the operator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address for metrics is taken.
+    #[error("{0}")]
+    Listen(#[from] std::io::Error),
+    /// No access to a cluster.
+    #[error("no access to a cluster: set KUBECONFIG, or run in a Pod ({0})")]
+    Cluster(String),
+    /// TLS could not be set up.
+    #[error("the HTTP client could not be set up: {0}")]
+    Http(#[from] reqwest::Error),
+    /// An address is none.
+    #[error("--vod-endpoint or --sts-endpoint {0}")]
+    Endpoint(#[from] InvalidEndpoint),
+}
+
+/// Everything that outlives a term of leadership.
+struct Parts {
+    client: kube::Client,
+    config: Config,
+    endpoints: Endpoints,
+    vod: Vod,
+    credentials: Arc<CredentialProvider>,
+    identities: Arc<Identities>,
+    limiter: Arc<Limiter>,
+    admission: Arc<Admission>,
+    events: Events,
+    metrics: Arc<Metrics>,
+    health: Health,
+}
+
+impl CallObserver for Metrics {
+    fn observed(&self, action: &'static str, code: &str, elapsed: Duration) {
+        self.api_call(action, code, elapsed);
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Why it did not start. Once started, it does not give up.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    let listener = admin::bind(config.metrics_addr).await?;
+    let metrics = Arc::new(Metrics::new());
+    let health = Health::new(SILENCE);
+    let serving = CancellationToken::new();
+    tokio::spawn(admin::serve(listener, Arc::clone(&metrics), health.clone(), serving.clone()));
+
+    let client = cluster_client().await?;
+    let me = identity();
+    let (events, written) = Events::new(&me);
+    let events_task = tokio::spawn(events::write(client.clone(), written));
+    let parts = parts(client, config, events, metrics, health)?;
+
+    let stop = CancellationToken::new();
+    tokio::spawn(signals(stop.clone()));
+    if parts.config.leader_elect {
+        lead_in_turns(&parts, me, &stop).await;
+    } else {
+        parts.metrics.set_leader(true);
+        term(&parts, Claim::always(), stop.clone()).await;
+    }
+    drop(parts);
+    let _ = tokio::time::timeout(EVENTS_DRAIN, events_task).await;
+    serving.cancel();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn cluster_client() -> Result<kube::Client, StartError> {
+    let failed = |error: &dyn std::fmt::Display| StartError::Cluster(error.to_string());
+    let config = if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
+        kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default()).await.map_err(|e| failed(&e))?
+    } else {
+        kube::Config::incluster().map_err(|e| failed(&e))?
+    };
+    kube::Client::try_from(config).map_err(|e| failed(&e))
+}
+
+fn parts(
+    client: kube::Client,
+    config: Config,
+    events: Events,
+    metrics: Arc<Metrics>,
+    health: Health,
+) -> Result<Parts, StartError> {
+    let template = |text: &Option<String>| text.as_deref().map(EndpointTemplate::parse).transpose();
+    let endpoints = Endpoints {
+        vod: template(&config.vod_endpoint)?,
+        sts: template(&config.sts_endpoint)?,
+        network: match config.endpoint_network {
+            cli::EndpointNetwork::Public => EndpointNetwork::Public,
+            cli::EndpointNetwork::Vpc => EndpointNetwork::Vpc,
+        },
+    };
+    let signature = match config.signature {
+        cli::Signature::Acs3 => SignatureStyle::Acs3,
+        cli::Signature::HmacSha1 => SignatureStyle::HmacSha1,
+    };
+    let observer: Arc<dyn CallObserver> = Arc::clone(&metrics) as _;
+    let cloud = CloudClient::new(&ClientOptions { signature, ..ClientOptions::default() }, observer)?;
+    let sts = Sts::new(cloud.clone());
+    let environment = AmbientEnvironment::read(|name| std::env::var(name).ok());
+    let ecs = EcsRole::new(
+        config.metadata_endpoint.as_deref(),
+        environment.ecs_role_name.clone(),
+        environment.imds_v1_allowed,
+    )?;
+    let waits = Arc::clone(&metrics);
+    let limiter = Limiter::new(config.vod_qps, Instant::now() + PREDECESSOR, move |waited| waits.quota_waited(waited));
+    // Twice the quota for one set of credentials: enough to use every slot, while the rest waits where it costs little.
+    let each = usize::try_from(config.vod_qps).unwrap_or(usize::MAX).saturating_mul(2);
+    Ok(Parts {
+        client,
+        vod: Vod::new(cloud),
+        credentials: Arc::new(CredentialProvider::new(sts.clone(), endpoints.clone(), environment, ecs)),
+        identities: Arc::new(Identities::new(sts)),
+        limiter: Arc::new(limiter),
+        admission: Arc::new(Admission::new(usize::from(config.concurrency), each)),
+        endpoints,
+        events,
+        metrics,
+        health,
+        config,
+    })
+}
+
+/// Leads whenever it is this process's turn. A lost lease ends the term's work before another can start.
+async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
+    let mut elector =
+        Elector::new(parts.client.clone(), &parts.config.lease_namespace, me, LeaseTimings::default());
+    parts.metrics.set_leader(false);
+    while let Some(leadership) = elector.acquire(stop.clone()).await {
+        parts.metrics.set_leader(true);
+        parts.health.set_leading();
+        let ended = stop.child_token();
+        let over = leadership.token.clone();
+        let both = ended.clone();
+        let link = tokio::spawn(async move {
+            over.cancelled().await;
+            both.cancel();
+        });
+        term(parts, leadership.claim.clone(), ended).await;
+        link.abort();
+        parts.metrics.set_leader(false);
+        parts.health.set_standby();
+        if stop.is_cancelled() {
+            elector.release().await;
+        } else {
+            tracing::warn!("the lease was lost; standing by");
+        }
+    }
+}
+
+/// One term of work, with nothing remembered from former ones.
+async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
+    let (wake, woken) = unbounded_channel();
+    let ctx = Arc::new(Context {
+        client: parts.client.clone(),
+        defaults: Defaults {
+            check_interval: parts.config.check_interval,
+            deletion_grace: parts.config.deletion_grace,
+            ambient_credentials: parts.config.ambient_credentials,
+        },
+        endpoints: parts.endpoints.clone(),
+        vod: parts.vod.clone(),
+        credentials: Arc::clone(&parts.credentials),
+        identities: Arc::clone(&parts.identities),
+        limiter: Arc::clone(&parts.limiter),
+        admission: Arc::clone(&parts.admission),
+        reads: SharedReads::default(),
+        claims: Mutex::new(Claims::default()),
+        memories: Memories::default(),
+        secrets: SecretIndex::default(),
+        secret_users: SecretUsers::default(),
+        woken: Mutex::new(HashSet::new()),
+        wake,
+        events: parts.events.clone(),
+        metrics: Arc::clone(&parts.metrics),
+        claim,
+        stop: stop.clone(),
+    });
+    let scope = Scope {
+        namespaces: parts.config.watch_namespaces.iter().cloned().collect(),
+        secrets: parts.config.secret_watch,
+    };
+    tracing::info!(since = %Timestamp::now(), namespaces = ?scope.namespaces, "working");
+    let work = controller::run(ctx, scope, parts.health.clone(), woken);
+    tokio::pin!(work);
+    tokio::select! {
+        () = &mut work => {}
+        () = stop.cancelled() => {
+            if tokio::time::timeout(DRAIN, work).await.is_err() {
+                tracing::warn!("work in progress did not end in time and was left");
+            }
+        }
+    }
+}
+
+async fn signals(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be handled, so a stop will not be orderly");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: calls in flight are finished first");
+    stop.cancel();
+}

@@ -1,0 +1,130 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many corrections within [`WINDOW`] intervals are made before somebody else is taken to be at work.
+const CORRECTIONS: usize = 5;
+/// In check intervals.
+const WINDOW: u32 = 10;
+
+/// What to do about drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// Correct it.
+    Correct,
+    /// Leave it: the setting is contested.
+    Hold {
+        /// When one attempt is made again.
+        next_attempt_in: Duration,
+    },
+}
+
+/// Notices that somebody else keeps changing a setting, so that corrections stop growing in number.
+#[derive(Clone, Debug, Default)]
+pub struct Contest {
+    corrections: VecDeque<Instant>,
+    last_attempt: Option<Instant>,
+}
+
+impl Contest {
+    /// After a restart that finds the setting contested.
+    pub fn resumed_contested(now: Instant) -> Self {
+        Self { corrections: VecDeque::new(), last_attempt: Some(now) }
+    }
+
+    /// Whether the setting is contested.
+    pub fn contested(&self) -> bool {
+        self.last_attempt.is_some()
+    }
+
+    /// Drift was found.
+    pub fn on_drift(&mut self, now: Instant, interval: Duration) -> Correction {
+        let window = interval.saturating_mul(WINDOW);
+        if self.last_attempt.is_none() {
+            while self.corrections.front().is_some_and(|first| now.duration_since(*first) >= window) {
+                self.corrections.pop_front();
+            }
+            if self.corrections.len() < CORRECTIONS {
+                return Correction::Correct;
+            }
+            self.last_attempt = self.corrections.back().copied().or(Some(now));
+        }
+        let since = self.last_attempt.map_or(window, |last| now.duration_since(last));
+        if since >= window { Correction::Correct } else { Correction::Hold { next_attempt_in: window - since } }
+    }
+
+    /// A correction was made.
+    pub fn corrected(&mut self, now: Instant) {
+        if self.last_attempt.is_some() {
+            self.last_attempt = Some(now);
+        } else {
+            self.corrections.push_back(now);
+        }
+    }
+
+    /// A check found the setting as it should be: the last attempt lasted.
+    pub fn on_in_sync(&mut self, now: Instant, interval: Duration) {
+        if self.last_attempt.take().is_some() {
+            self.corrections.clear();
+        }
+        let window = interval.saturating_mul(WINDOW);
+        self.corrections.retain(|at| now.duration_since(*at) < window);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn five_then_one_in_ten_intervals_until_one_lasts() {
+        let mut contest = Contest::default();
+        let start = Instant::now();
+        let mut made = Vec::new();
+        for minute in 0..40u32 {
+            let now = start + MINUTE * minute;
+            if contest.on_drift(now, MINUTE) == Correction::Correct {
+                contest.corrected(now);
+                made.push(minute);
+            }
+        }
+        assert_eq!(made, [0, 1, 2, 3, 4, 14, 24, 34]);
+        assert!(contest.contested());
+        contest.on_in_sync(start + MINUTE * 40, MINUTE);
+        assert!(!contest.contested());
+        assert_eq!(contest.on_drift(start + MINUTE * 41, MINUTE), Correction::Correct);
+    }
+
+    #[test]
+    fn a_restart_goes_on_waiting() {
+        let now = Instant::now();
+        let mut contest = Contest::resumed_contested(now);
+        assert_eq!(contest.on_drift(now, MINUTE), Correction::Hold { next_attempt_in: MINUTE * 10 });
+        assert_eq!(contest.on_drift(now + MINUTE * 10, MINUTE), Correction::Correct);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_five_in_ten_intervals(gaps in proptest::collection::vec((1..120u64, any::<bool>()), 1..200)) {
+            let mut contest = Contest::default();
+            let mut now = Instant::now();
+            let mut made: Vec<Instant> = Vec::new();
+            for (seconds, drifted) in gaps {
+                now += Duration::from_secs(seconds);
+                if !drifted {
+                    if !contest.contested() { contest.on_in_sync(now, MINUTE); }
+                } else if contest.on_drift(now, MINUTE) == Correction::Correct {
+                    contest.corrected(now);
+                    made.push(now);
+                }
+                let recent = made.iter().filter(|at| now.duration_since(**at) < MINUTE * 10).count();
+                prop_assert!(recent <= CORRECTIONS, "{recent}");
+            }
+        }
+    }
+}

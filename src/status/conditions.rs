@@ -1,0 +1,210 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{Reason, Situation};
+
+/// A message longer than this is cut: the API server takes 32768, readers far less.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// The reason of the Ready condition, where one of ours is set.
+pub fn ready_reason(conditions: &[Condition]) -> Option<Reason> {
+    conditions
+        .iter()
+        .find(|c| c.type_ == "Ready")
+        .and_then(|c| Reason::parse(&c.reason))
+}
+
+/// The conditions for `situation` at `generation`. A transition time is kept unless the condition's status flips, so
+/// that the same situation always gives the same words and a resource at rest is not written.
+pub fn conditions(current: &[Condition], situation: &Situation, generation: i64, now: Timestamp) -> Vec<Condition> {
+    let reason = situation.reason;
+    let make = |type_: &str, status: Verdict, reason: Reason, message: &str| {
+        let status = status.as_str();
+        let kept = current.iter().find(|c| c.type_ == type_ && c.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.as_str().to_owned(),
+            message: cut(message),
+            observed_generation: Some(generation),
+            last_transition_time: kept.map_or(Time(now), |c| c.last_transition_time.clone()),
+        }
+    };
+    let mut all = vec![make("Ready", ready(reason), reason, &situation.message)];
+    if reason.is_under_way() {
+        all.push(make("Reconciling", Verdict::True, reason, &situation.message));
+    }
+    if reason.stalls() {
+        all.push(make("Stalled", Verdict::True, reason, &situation.message));
+    }
+    let (verdict, why, words) = credentials(current, situation);
+    all.push(make("CredentialsResolved", verdict, why, &words));
+    let (verdict, words) = in_sync(situation);
+    all.push(make("InSync", verdict, reason, words));
+    all
+}
+
+#[derive(Clone, Copy)]
+enum Verdict {
+    True,
+    False,
+    Unknown,
+}
+
+impl Verdict {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+fn ready(reason: Reason) -> Verdict {
+    match reason {
+        Reason::Progressing | Reason::Suspended => Verdict::Unknown,
+        r if r.is_ready() => Verdict::True,
+        _ => Verdict::False,
+    }
+}
+
+fn credentials(current: &[Condition], situation: &Situation) -> (Verdict, Reason, String) {
+    match situation.reason {
+        r @ (Reason::SecretNotFound
+        | Reason::SecretKeyMissing
+        | Reason::InvalidCredentials
+        | Reason::AmbientCredentialsDisabled) => (Verdict::False, r, situation.message.clone()),
+        // These say nothing about the credentials, so what was known stays.
+        r @ (Reason::Progressing
+        | Reason::Suspended
+        | Reason::Throttled
+        | Reason::ServiceUnavailable
+        | Reason::InvalidAuthKey) => match current.iter().find(|c| c.type_ == "CredentialsResolved") {
+            Some(c) if c.status == "True" => (Verdict::True, Reason::InSync, c.message.clone()),
+            _ => (Verdict::Unknown, r, "not known yet".to_owned()),
+        },
+        _ => {
+            let found = "the credentials were found and accepted by the service";
+            let words = match &situation.credentials_note {
+                Some(note) => format!("{found}; {note}"),
+                None => found.to_owned(),
+            };
+            (Verdict::True, Reason::InSync, words)
+        }
+    }
+}
+
+fn in_sync(situation: &Situation) -> (Verdict, &str) {
+    match situation.reason {
+        Reason::Applied | Reason::InSync | Reason::DriftCorrected => {
+            (Verdict::True, "the service holds what the spec says")
+        }
+        Reason::Observed if situation.differences.is_empty() => (Verdict::True, "the service holds what the spec says"),
+        Reason::Observed | Reason::Drifted | Reason::Contested => (
+            Verdict::False,
+            "the service holds something else: see status.differences",
+        ),
+        Reason::Conflict => (Verdict::False, "the setting belongs to another resource"),
+        _ => (Verdict::Unknown, "not known: see the Ready condition"),
+    }
+}
+
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(LONGEST_MESSAGE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Field, FieldDifference};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn status_of<'a>(all: &'a [Condition], type_: &str) -> &'a str {
+        all.iter().find(|c| c.type_ == type_).map_or("-", |c| c.status.as_str())
+    }
+
+    fn difference() -> FieldDifference {
+        FieldDifference {
+            field: Field::Url,
+            desired: "a".into(),
+            observed: "b".into(),
+        }
+    }
+
+    #[test]
+    fn the_contracts_table() {
+        use Reason::{
+            AmbientCredentialsDisabled, Applied, Conflict, Contested, DriftCorrected, Drifted, InSync, InvalidAuthKey,
+            InvalidCredentials, InvalidSpec, Observed, PermissionDenied, Progressing, SecretKeyMissing, SecretNotFound,
+            ServiceUnavailable, Suspended, Throttled,
+        };
+        // reason, Ready, Reconciling, Stalled, CredentialsResolved, InSync
+        let table = [
+            (Progressing, "Unknown", "True", "-", "Unknown", "Unknown"),
+            (Applied, "True", "-", "-", "True", "True"),
+            (InSync, "True", "-", "-", "True", "True"),
+            (DriftCorrected, "True", "-", "-", "True", "True"),
+            (Drifted, "True", "-", "-", "True", "False"),
+            (Observed, "True", "-", "-", "True", "True"),
+            (Suspended, "Unknown", "-", "-", "Unknown", "Unknown"),
+            (Throttled, "False", "True", "-", "Unknown", "Unknown"),
+            (ServiceUnavailable, "False", "True", "-", "Unknown", "Unknown"),
+            (SecretNotFound, "False", "-", "True", "False", "Unknown"),
+            (SecretKeyMissing, "False", "-", "True", "False", "Unknown"),
+            (InvalidAuthKey, "False", "-", "True", "Unknown", "Unknown"),
+            (InvalidCredentials, "False", "-", "True", "False", "Unknown"),
+            (PermissionDenied, "False", "-", "True", "True", "Unknown"),
+            (InvalidSpec, "False", "-", "True", "True", "Unknown"),
+            (Conflict, "False", "-", "True", "True", "False"),
+            (Contested, "False", "-", "True", "True", "False"),
+            (AmbientCredentialsDisabled, "False", "-", "True", "False", "Unknown"),
+        ];
+        assert_eq!(table.len(), Reason::ALL.len());
+        for (reason, ready, reconciling, stalled, credentials, in_sync) in table {
+            let all = conditions(&[], &Situation::new(reason, "words"), 7, at(1));
+            let name = reason.as_str();
+            assert_eq!(status_of(&all, "Ready"), ready, "Ready of {name}");
+            assert_eq!(status_of(&all, "Reconciling"), reconciling, "Reconciling of {name}");
+            assert_eq!(status_of(&all, "Stalled"), stalled, "Stalled of {name}");
+            assert_eq!(
+                status_of(&all, "CredentialsResolved"),
+                credentials,
+                "CredentialsResolved of {name}"
+            );
+            assert_eq!(status_of(&all, "InSync"), in_sync, "InSync of {name}");
+            assert!(all.iter().all(|c| c.observed_generation == Some(7)), "{name}");
+            assert_eq!(ready_reason(&all), Some(reason));
+        }
+    }
+
+    #[test]
+    fn observe_shows_what_it_found() {
+        let mut situation = Situation::new(Reason::Observed, "words");
+        situation.differences.push(difference());
+        assert_eq!(status_of(&conditions(&[], &situation, 1, at(1)), "InSync"), "False");
+    }
+
+    proptest! {
+        #[test]
+        fn times_move_only_when_a_status_flips(a in 0..18usize, b in 0..18usize) {
+            let before = conditions(&[], &Situation::new(Reason::ALL[a], "one"), 1, at(1));
+            let after = conditions(&before, &Situation::new(Reason::ALL[b], "two"), 2, at(2));
+            for condition in &after {
+                let flipped = before.iter().all(|c| c.type_ != condition.type_ || c.status != condition.status);
+                prop_assert_eq!(condition.last_transition_time.0, if flipped { at(2) } else { at(1) });
+            }
+            let again = conditions(&after, &Situation::new(Reason::ALL[b], "two"), 2, at(3));
+            prop_assert_eq!(again, after);
+        }
+    }
+}

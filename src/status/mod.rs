@@ -1,0 +1,9 @@
+//! What the status says: pure functions from what was found to the words the user reads.
+
+mod conditions;
+mod patch;
+mod reason;
+
+pub use conditions::{conditions, ready_reason};
+pub use patch::write_status;
+pub use reason::{Reason, Situation};
