@@ -16,7 +16,7 @@ ARG SOURCE_DATE_EPOCH=0
 # Static, and with no path of this machine in it. rust-toolchain.toml would have rustup fetch another toolchain; the image's is meant.
 ENV RUSTUP_TOOLCHAIN= \
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} \
-    VOD_OPERATOR_REVISION=${REVISION} \
+    VOD_OPERATOR_COMMIT=${REVISION} \
     CARGO_INCREMENTAL=0 \
     RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/src=. --remap-path-prefix=/usr/local/cargo=/cargo"
 RUN rm -f rust-toolchain.toml \

@@ -72,14 +72,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: [vod-operator.dev]
   resources: [vodmessagecallbacks]
   verbs: [get, list, watch, patch]
-# What the operator reports.
+# What the operator reports, by server-side apply.
 - apiGroups: [vod-operator.dev]
   resources: [vodmessagecallbacks/status]
-  verbs: [get, patch, update]
-# Asked of whoever sets finalizers or owner references where the API server enforces them (OwnerReferencesPermissionEnforcement).
-- apiGroups: [vod-operator.dev]
-  resources: [vodmessagecallbacks/finalizers]
-  verbs: [update]
+  verbs: [patch]
 {{- if .Values.secrets.watch }}
 # AccessKeys and AuthKeys. get: the values, when needed. list and watch: only metadata is asked for, to notice a rotated
 # key at once; Kubernetes cannot grant that without the values (secrets.watch: false drops both verbs).
