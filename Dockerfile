@@ -1,0 +1,48 @@
+# syntax=docker/dockerfile:1
+# The image of vod-operator: one static binary, CA roots and licence texts on an empty, non-root base.
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 -t vod-operator .
+#
+# For mirrors, give other bases; scratch works as BASE_IMAGE too. The same sources, bases and SOURCE_DATE_EPOCH give the same binary.
+ARG RUST_IMAGE=docker.io/library/rust:1.95-alpine
+ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
+
+FROM ${RUST_IMAGE} AS build
+RUN apk add --no-cache gcc musl-dev ca-certificates-bundle
+WORKDIR /src
+COPY . .
+ARG REVISION=unknown
+ARG SOURCE_DATE_EPOCH=0
+# Static, and with no path of this machine in it. rust-toolchain.toml would have rustup fetch another toolchain; the image's is meant.
+ENV RUSTUP_TOOLCHAIN= \
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} \
+    VOD_OPERATOR_COMMIT=${REVISION} \
+    CARGO_INCREMENTAL=0 \
+    RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/src=. --remap-path-prefix=/usr/local/cargo=/cargo"
+RUN rm -f rust-toolchain.toml \
+ && cargo build --release --locked --package vod-operator --bin vod-operator \
+ && install -D -m 0755 target/release/vod-operator /out/usr/local/bin/vod-operator \
+ && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
+ && hack/licences /out/usr/share/licenses/vod-operator \
+ && find /out -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
+
+FROM ${BASE_IMAGE} AS final
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="vod-operator" \
+      org.opencontainers.image.description="Keeps the message callback of ApsaraVideo VOD as declared in Kubernetes" \
+      org.opencontainers.image.url="https://github.com/vod-operator/vod-operator" \
+      org.opencontainers.image.source="https://github.com/vod-operator/vod-operator" \
+      org.opencontainers.image.documentation="https://github.com/vod-operator/vod-operator/tree/main/docs" \
+      org.opencontainers.image.vendor="vod-operator" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=build /out/ /
+ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/vod-operator"]
+CMD ["run"]

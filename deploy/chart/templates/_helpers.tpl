@@ -1,0 +1,95 @@
+{{- define "vod-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "vod-operator.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "vod-operator.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vod-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "vod-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "vod-operator.labels" -}}
+{{ include "vod-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "vod-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "vod-operator.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: name the ServiceAccount to use when serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vod-operator.image" -}}
+{{- $tag := default .Chart.AppVersion .Values.image.tag -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s:%s@%s" .Values.image.repository $tag .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository $tag -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What no schema can say, said before anything is installed. */}}
+{{- define "vod-operator.checks" -}}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElect) -}}
+{{- fail "leaderElect: two replicas without leader election would both act; set leaderElect to true or replicas to 1" -}}
+{{- end -}}
+{{- if and .Values.rrsa.roleArn (not .Values.rrsa.oidcProviderArn) -}}
+{{- fail "rrsa.oidcProviderArn: name the OIDC provider too when rrsa.roleArn is set" -}}
+{{- end -}}
+{{- if and .Values.rrsa.roleArn (not .Values.operator.ambientCredentials) -}}
+{{- fail "operator.ambientCredentials: set it to true to use rrsa.roleArn; resources without a Secret then act as that role, in every watched namespace" -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics: choose serviceMonitor or podMonitor; with both, every metric is counted twice" -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) -}}
+{{- fail "metrics.serviceMonitor: needs metrics.service.enabled" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The rules in a watched namespace, or everywhere: the same in a Role and in a ClusterRole. */}}
+{{- define "vod-operator.rules" -}}
+# The resources themselves. patch: for the finalizer, in their metadata. Never create or delete.
+- apiGroups: [vod-operator.dev]
+  resources: [vodmessagecallbacks]
+  verbs: [get, list, watch, patch]
+# What the operator reports, by server-side apply.
+- apiGroups: [vod-operator.dev]
+  resources: [vodmessagecallbacks/status]
+  verbs: [patch]
+{{- if .Values.secrets.watch }}
+# AccessKeys and AuthKeys. get: the values, when needed. list and watch: only metadata is asked for, to notice a rotated
+# key at once; Kubernetes cannot grant that without the values (secrets.watch: false drops both verbs).
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+{{- else }}
+# AccessKeys and AuthKeys: read by name when needed (secrets.watch is false).
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
+# Events about the resources, in their namespace. patch: a repeated event is counted, not written anew.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

@@ -1,0 +1,3 @@
+module vod-operator.dev/testkit/pause
+
+go 1.26
