@@ -99,6 +99,14 @@ fn quiet_panics() {
     }));
 }
 
+/// An error of the API server in one readable line: what kube says of it holds the whole answer, twice.
+pub fn in_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,5 @@
 use super::Notice;
+use crate::telemetry::in_words;
 use k8s_openapi::{
     api::{
         core::v1::ObjectReference,
@@ -120,7 +121,7 @@ impl Writer {
     async fn write(&mut self, regarding: &ObjectReference, notice: &Notice) {
         match tokio::time::timeout(PATIENCE, self.attempt(regarding, notice)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => unwritten(regarding, notice, &error),
+            Ok(Err(error)) => unwritten(regarding, notice, &in_words(&error)),
             Err(_) => unwritten(regarding, notice, &"no answer in time"),
         }
     }
