@@ -44,6 +44,11 @@ impl Failure {
         }
     }
 
+    /// No call was made, because the account rests after throttled ones.
+    pub fn is_a_rest(&self) -> bool {
+        matches!(self, Self::Waiting { reason: Reason::Throttled, call: Some(call), .. } if call.http_status.is_none())
+    }
+
     /// The label in `vod_operator_reconcile_total`.
     pub fn class(&self) -> &'static str {
         match self {

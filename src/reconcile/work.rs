@@ -338,6 +338,10 @@ async fn failed(
         last_error: last_error(failure, now).map(Some),
         ..News::default()
     };
+    // While the account rests no call is made, so what the service said last still says more.
+    if failure.is_a_rest() && pass.status.last_error.is_some() {
+        news.last_error = None;
+    }
     match failure {
         Failure::Stopping | Failure::Kubernetes(_) => return Ok(()),
         Failure::Stalled { reason, message, .. } => {

@@ -1,0 +1,227 @@
+//! Contract 3, "Secrets", and the rule that no secret is ever shown.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+use common::{Stage, app};
+use harness::eventually;
+use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
+
+#[tokio::test]
+async fn one_created_later_is_acted_on_at_once() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage
+        .apply(&stage.http("early").secret("late").auth("sign", "authKey"))
+        .await;
+    stage.not_ready("early", "SecretNotFound").await;
+    stage
+        .cluster
+        .secret(&stage.ns, "late", &[("accessKeyId", KEY_ID)])
+        .await
+        .unwrap();
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("other", "x")])
+        .await
+        .unwrap();
+    stage.not_ready("early", "SecretKeyMissing").await;
+    stage
+        .cluster
+        .secret(
+            &stage.ns,
+            "late",
+            &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)],
+        )
+        .await
+        .unwrap();
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "tooweak")])
+        .await
+        .unwrap();
+    stage.not_ready("early", "InvalidAuthKey").await;
+    assert!(stage.calls("early").is_empty(), "caught before any call");
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "Strong123\n")])
+        .await
+        .unwrap();
+    stage.ready("early", "Applied").await;
+    let live = stage.live("early").unwrap();
+    assert_eq!(
+        (live["AuthSwitch"].as_str(), live["AuthKey"].as_str()),
+        ("on", "Strong123")
+    );
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_one_set_and_a_touched_secret_none() {
+    let stage = Stage::set().await;
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "First1234")])
+        .await
+        .unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("rotate").auth("sign", "authKey")).await;
+    stage.ready("rotate", "Applied").await;
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "Second1234")])
+        .await
+        .unwrap();
+    eventually("the new key is set", async || {
+        stage.live("rotate").unwrap()["AuthKey"] == "Second1234"
+    })
+    .await
+    .unwrap();
+    assert_eq!(stage.sets("rotate"), 2);
+    let gets = stage.gets("rotate");
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "Second1234"), ("unrelated", "x")])
+        .await
+        .unwrap();
+    eventually("the touched Secret was looked at", async || stage.gets("rotate") > gets)
+        .await
+        .unwrap();
+    stage.check_now("rotate", "after").await;
+    assert_eq!(stage.sets("rotate"), 2);
+}
+
+#[tokio::test]
+async fn a_masked_key_is_set_again_when_its_secret_changes() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.mask_key = true;
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "First1234")])
+        .await
+        .unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("masked").auth("sign", "authKey")).await;
+    stage.ready("masked", "Applied").await;
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "Second1234")])
+        .await
+        .unwrap();
+    eventually("the new key is set", async || {
+        stage.live("masked").unwrap()["AuthKey"] == "Second1234"
+    })
+    .await
+    .unwrap();
+    stage.check_now("masked", "after").await;
+    assert_eq!(stage.sets("masked"), 2, "a masked key is not drift");
+}
+
+#[tokio::test]
+async fn refused_credentials_stall_and_recover_by_the_secret() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage
+        .cluster
+        .access_key(&stage.ns, KEY_ID, "WrongSecret")
+        .await
+        .unwrap();
+    stage.apply(&stage.http("wrong")).await;
+    stage.not_ready("wrong", "InvalidCredentials").await;
+    let status = stage.status("wrong").await;
+    assert_eq!(status["lastError"]["code"], "SignatureDoesNotMatch");
+    assert!(status["lastError"]["requestId"].is_string());
+    stage.cluster.access_key(&stage.ns, KEY_ID, KEY_SECRET).await.unwrap();
+    stage.ready("wrong", "Applied").await;
+    assert!(stage.status("wrong").await.get("lastError").is_none());
+}
+
+#[tokio::test]
+async fn denied_permission_and_refused_parameters_stall() {
+    let stage = Stage::set().await;
+    {
+        let mut world = stage.endpoint.world();
+        world.faults.push(Fault::code(403, "Forbidden.RAM").app(&app("denied")));
+        world.faults.push(
+            Fault::code(400, "InvalidParameter")
+                .app(&app("refused"))
+                .action("SetMessageCallback"),
+        );
+    }
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("denied")).await;
+    stage.apply(&stage.http("refused")).await;
+    stage.not_ready("denied", "PermissionDenied").await;
+    stage.not_ready("refused", "InvalidSpec").await;
+    stage
+        .cluster
+        .wait_condition(&stage.ns, "denied", ("Stalled", "True", "PermissionDenied"))
+        .await
+        .unwrap();
+}
+
+/// Every way in which a secret could get out, at trace level, with a service that echoes all it was sent.
+#[tokio::test]
+async fn no_secret_is_shown_anywhere() {
+    for signature in ["acs3", "hmac-sha1"] {
+        let stage = Stage::set().await;
+        let (key, secret) = ("SesameOpen42", KEY_SECRET);
+        stage
+            .cluster
+            .secret(&stage.ns, "sign", &[("authKey", key)])
+            .await
+            .unwrap();
+        let echo = |status: u16, code: &str| {
+            Fault::always(How::Code {
+                status,
+                code: code.into(),
+                message: "you sent {echo}".into(),
+                headers: vec![],
+            })
+        };
+        for (name, fault) in [
+            ("garbage", Fault::always(How::Garbage { status: 200 })),
+            ("spec", echo(400, "InvalidParameter")),
+            ("denied", echo(403, "Forbidden.RAM")),
+            ("busy", echo(400, "Throttling.User")),
+            ("down", echo(503, "ServiceUnavailable")),
+            ("wrong", echo(400, "SignatureDoesNotMatch")),
+        ] {
+            stage.endpoint.world().faults.push(fault.app(&app(name)).times(3));
+        }
+        let operator = stage
+            .operator(&["--check-interval", "2s", "--signature", signature])
+            .await;
+        for name in ["garbage", "spec", "denied", "busy", "down", "wrong", "fine"] {
+            stage.apply(&stage.http(name).auth("sign", "authKey")).await;
+        }
+        for name in ["garbage", "spec", "denied", "busy", "down", "wrong", "fine"] {
+            stage.ready(name, "").await;
+        }
+        stage.tamper("fine", &[("AuthKey", "Someone5Else")]);
+        eventually("the key is corrected", async || {
+            stage.live("fine").unwrap()["AuthKey"] == key
+        })
+        .await
+        .unwrap();
+        let mut shown = operator.logs().join("\n");
+        shown += &operator.get("/metrics").await.unwrap().1;
+        for vmc in stage
+            .cluster
+            .vmcs(&stage.ns)
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+        {
+            shown += &serde_json::to_string(&vmc).unwrap();
+            let events = stage
+                .cluster
+                .events(&stage.ns, vmc.metadata.name.as_deref().unwrap())
+                .await
+                .unwrap();
+            shown += &format!("{events:?}");
+        }
+        assert!(shown.len() > 5000, "there was something to search");
+        for secret in [key, secret, KEY_ID, "Someone5Else"] {
+            assert!(!shown.contains(secret), "{secret} is shown ({signature})");
+        }
+    }
+}
