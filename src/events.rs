@@ -82,7 +82,9 @@ impl EventReason {
         match self {
             Self::LeftBehind | Self::NotOurs | Self::Released | Self::Deleted => "Delete",
             Self::DriftDetected | Self::DriftCorrected => "Check",
-            Self::UnlistedEventType | Self::SingleAiEventType | Self::InternalMnsEndpoint | Self::UnreachableUrl => "Validate",
+            Self::UnlistedEventType | Self::SingleAiEventType | Self::InternalMnsEndpoint | Self::UnreachableUrl => {
+                "Validate"
+            }
             _ => "Reconcile",
         }
     }
@@ -99,12 +101,20 @@ pub struct Notice {
 impl Notice {
     /// Something the user may need to act on.
     pub fn warning(reason: EventReason, note: impl Into<String>) -> Self {
-        Self { warning: true, reason, note: note.into() }
+        Self {
+            warning: true,
+            reason,
+            note: note.into(),
+        }
     }
 
     /// Something that went as it should.
     pub fn normal(reason: EventReason, note: impl Into<String>) -> Self {
-        Self { warning: false, reason, note: note.into() }
+        Self {
+            warning: false,
+            reason,
+            note: note.into(),
+        }
     }
 }
 
@@ -127,7 +137,14 @@ impl Events {
     /// `instance` is who reports. The second part is to be given to [`write`].
     pub fn new(instance: &str) -> (Self, Receiver<Event>) {
         let (queue, written) = channel(QUEUE);
-        (Self { told: Arc::default(), queue, instance: instance.into() }, written)
+        (
+            Self {
+                told: Arc::default(),
+                queue,
+                instance: instance.into(),
+            },
+            written,
+        )
     }
 
     /// Tells a notice. The same warning is told once for each generation of a resource.
@@ -160,7 +177,10 @@ impl Events {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let told = told.entry(resource.uid().unwrap_or_default()).or_default();
         if told.generation != generation {
-            *told = Told { generation, warnings: HashSet::new() };
+            *told = Told {
+                generation,
+                warnings: HashSet::new(),
+            };
         }
         told.warnings.insert(hasher.finish())
     }
@@ -204,7 +224,11 @@ pub async fn write(client: kube::Client, mut queue: Receiver<Event>) {
             Ok(Err(kube::Error::Api(answer))) => answer.message.clone(),
             Ok(Err(_)) | Err(_) => "the API server did not answer".to_owned(),
         };
-        let resource = event.regarding.as_ref().and_then(|r| r.name.clone()).unwrap_or_default();
+        let resource = event
+            .regarding
+            .as_ref()
+            .and_then(|r| r.name.clone())
+            .unwrap_or_default();
         tracing::warn!(
             resource = %format!("{namespace}/{resource}"),
             reason = event.reason.as_deref().unwrap_or_default(),

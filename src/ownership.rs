@@ -50,7 +50,11 @@ pub struct Claim {
 impl Claim {
     fn key(&self) -> Option<SettingKey> {
         let account = self.account.clone()?;
-        Some(SettingKey { account, region: self.region.clone(), app: self.app.clone() })
+        Some(SettingKey {
+            account,
+            region: self.region.clone(),
+            app: self.app.clone(),
+        })
     }
 
     fn rank(&self) -> Rank {
@@ -106,7 +110,10 @@ impl Claims {
     pub fn set_account(&mut self, uid: &str, account: Option<AccountKey>) -> Vec<ObjectName> {
         match self.by_uid.get(uid) {
             Some(before) if before.account != account => {
-                let claim = Claim { account, ..before.clone() };
+                let claim = Claim {
+                    account,
+                    ..before.clone()
+                };
                 self.change(uid, Some(claim))
             }
             _ => Vec::new(),
@@ -115,33 +122,50 @@ impl Claims {
 
     /// Whether a resource owns its setting.
     pub fn verdict(&self, uid: &str) -> Verdict {
-        let Some(claim) = self.by_uid.get(uid) else { return Verdict::Unknown };
+        let Some(claim) = self.by_uid.get(uid) else {
+            return Verdict::Unknown;
+        };
         if !claim.contends {
             return Verdict::NotContending;
         }
         match claim.key().and_then(|key| self.owner(&key)) {
-            Some(owner) if owner.uid != uid => Verdict::Loser { owner: owner.name.clone() },
+            Some(owner) if owner.uid != uid => Verdict::Loser {
+                owner: owner.name.clone(),
+            },
             _ => Verdict::Owner,
         }
     }
 
     /// The uid that times the checks of all resources of one setting: the oldest one's, so that they share a read.
     pub fn group_phase_uid(&self, uid: &str) -> String {
-        let group = self.by_uid.get(uid).and_then(Claim::key).and_then(|key| self.groups.get(&key));
-        group.and_then(BTreeSet::first).map_or_else(|| uid.to_owned(), |(_, first)| first.clone())
+        let group = self
+            .by_uid
+            .get(uid)
+            .and_then(Claim::key)
+            .and_then(|key| self.groups.get(&key));
+        group
+            .and_then(BTreeSet::first)
+            .map_or_else(|| uid.to_owned(), |(_, first)| first.clone())
     }
 
     fn owner(&self, key: &SettingKey) -> Option<&Claim> {
         let group = self.groups.get(key)?;
-        group.iter().filter_map(|(_, uid)| self.by_uid.get(uid)).find(|claim| claim.contends)
+        group
+            .iter()
+            .filter_map(|(_, uid)| self.by_uid.get(uid))
+            .find(|claim| claim.contends)
     }
 
     fn change(&mut self, uid: &str, claim: Option<Claim>) -> Vec<ObjectName> {
         let before = self.by_uid.get(uid).cloned();
-        let keys: BTreeSet<SettingKey> =
-            [&before, &claim].into_iter().filter_map(|c| c.as_ref().and_then(Claim::key)).collect();
+        let keys: BTreeSet<SettingKey> = [&before, &claim]
+            .into_iter()
+            .filter_map(|c| c.as_ref().and_then(Claim::key))
+            .collect();
         let owners = |claims: &Self| -> Vec<Option<String>> {
-            keys.iter().map(|key| claims.owner(key).map(|owner| owner.uid.clone())).collect()
+            keys.iter()
+                .map(|key| claims.owner(key).map(|owner| owner.uid.clone()))
+                .collect()
         };
         let owners_before = owners(self);
         if let Some(before) = &before

@@ -10,7 +10,10 @@ fn account(n: u8) -> AccountKey {
 fn claim(name: u8, created: i64, owner: Option<u8>, contends: bool) -> Claim {
     Claim {
         uid: format!("uid-{name}"),
-        name: ObjectName { namespace: "ns".into(), name: format!("r{name}") },
+        name: ObjectName {
+            namespace: "ns".into(),
+            name: format!("r{name}"),
+        },
         created: Timestamp::from_second(created).unwrap(),
         region: Region("cn-shanghai".into()).setting_region(),
         app: AppId("app-1".into()),
@@ -24,14 +27,23 @@ fn names(woken: &[ObjectName]) -> Vec<&str> {
 }
 
 fn loser(owner: &str) -> Verdict {
-    Verdict::Loser { owner: ObjectName { namespace: "ns".into(), name: owner.into() } }
+    Verdict::Loser {
+        owner: ObjectName {
+            namespace: "ns".into(),
+            name: owner.into(),
+        },
+    }
 }
 
 #[test]
 fn the_oldest_owns_and_the_next_takes_over() {
     let mut claims = Claims::default();
     assert!(claims.upsert(claim(2, 20, Some(1), true)).is_empty());
-    assert_eq!(names(&claims.upsert(claim(1, 10, Some(1), true))), ["r2"], "the former owner must give way");
+    assert_eq!(
+        names(&claims.upsert(claim(1, 10, Some(1), true))),
+        ["r2"],
+        "the former owner must give way"
+    );
     assert!(claims.upsert(claim(3, 30, Some(1), true)).is_empty());
     assert_eq!(claims.verdict("uid-1"), Verdict::Owner);
     assert_eq!(claims.verdict("uid-2"), loser("r1"));
@@ -57,7 +69,11 @@ fn an_unknown_account_holds_nobody_up_until_it_is_known() {
     assert_eq!(claims.verdict("uid-2"), Verdict::Owner);
     assert_eq!(names(&claims.set_account("uid-1", Some(account(1)))), ["r2"]);
     assert_eq!(claims.verdict("uid-2"), loser("r1"));
-    assert_eq!(names(&claims.set_account("uid-1", Some(account(9)))), ["r2"], "moved away");
+    assert_eq!(
+        names(&claims.set_account("uid-1", Some(account(9)))),
+        ["r2"],
+        "moved away"
+    );
     assert_eq!(claims.verdict("uid-2"), Verdict::Owner);
 }
 
@@ -76,7 +92,10 @@ fn observers_own_nothing_and_share_the_phase() {
 fn hangzhou_is_shanghai() {
     let mut claims = Claims::default();
     claims.upsert(claim(1, 10, Some(1), true));
-    claims.upsert(Claim { region: Region("cn-hangzhou".into()).setting_region(), ..claim(2, 20, Some(1), true) });
+    claims.upsert(Claim {
+        region: Region("cn-hangzhou".into()).setting_region(),
+        ..claim(2, 20, Some(1), true)
+    });
     assert_eq!(claims.verdict("uid-2"), loser("r1"));
 }
 

@@ -32,7 +32,10 @@ const PREDECESSOR: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(15);
 const EVENTS_DRAIN: Duration = Duration::from_secs(5);
 /// How long the watch may be without a sign of life before `/healthz` says so.
-const SILENCE: SilenceBounds = SilenceBounds { first: Duration::from_secs(180), later: Duration::from_secs(90) };
+const SILENCE: SilenceBounds = SilenceBounds {
+    first: Duration::from_secs(180),
+    later: Duration::from_secs(90),
+};
 
 /// Why the operator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +84,12 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::new());
     let health = Health::new(SILENCE);
     let serving = CancellationToken::new();
-    tokio::spawn(admin::serve(listener, Arc::clone(&metrics), health.clone(), serving.clone()));
+    tokio::spawn(admin::serve(
+        listener,
+        Arc::clone(&metrics),
+        health.clone(),
+        serving.clone(),
+    ));
 
     let client = cluster_client().await?;
     let me = identity();
@@ -107,7 +115,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 async fn cluster_client() -> Result<kube::Client, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Cluster(error.to_string());
     let config = if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
-        kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default()).await.map_err(|e| failed(&e))?
+        kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default())
+            .await
+            .map_err(|e| failed(&e))?
     } else {
         kube::Config::incluster().map_err(|e| failed(&e))?
     };
@@ -135,7 +145,13 @@ fn parts(
         cli::Signature::HmacSha1 => SignatureStyle::HmacSha1,
     };
     let observer: Arc<dyn CallObserver> = Arc::clone(&metrics) as _;
-    let cloud = CloudClient::new(&ClientOptions { signature, ..ClientOptions::default() }, observer)?;
+    let cloud = CloudClient::new(
+        &ClientOptions {
+            signature,
+            ..ClientOptions::default()
+        },
+        observer,
+    )?;
     let sts = Sts::new(cloud.clone());
     let environment = AmbientEnvironment::read(|name| std::env::var(name).ok());
     let ecs = EcsRole::new(
@@ -144,13 +160,20 @@ fn parts(
         environment.imds_v1_allowed,
     )?;
     let waits = Arc::clone(&metrics);
-    let limiter = Limiter::new(config.vod_qps, Instant::now() + PREDECESSOR, move |waited| waits.quota_waited(waited));
+    let limiter = Limiter::new(config.vod_qps, Instant::now() + PREDECESSOR, move |waited| {
+        waits.quota_waited(waited)
+    });
     // Twice the quota for one set of credentials: enough to use every slot, while the rest waits where it costs little.
     let each = usize::try_from(config.vod_qps).unwrap_or(usize::MAX).saturating_mul(2);
     Ok(Parts {
         client,
         vod: Vod::new(cloud),
-        credentials: Arc::new(CredentialProvider::new(sts.clone(), endpoints.clone(), environment, ecs)),
+        credentials: Arc::new(CredentialProvider::new(
+            sts.clone(),
+            endpoints.clone(),
+            environment,
+            ecs,
+        )),
         identities: Arc::new(Identities::new(sts)),
         limiter: Arc::new(limiter),
         admission: Arc::new(Admission::new(usize::from(config.concurrency), each)),
@@ -164,8 +187,12 @@ fn parts(
 
 /// Leads whenever it is this process's turn. A lost lease ends the term's work before another can start.
 async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
-    let mut elector =
-        Elector::new(parts.client.clone(), &parts.config.lease_namespace, me, LeaseTimings::default());
+    let mut elector = Elector::new(
+        parts.client.clone(),
+        &parts.config.lease_namespace,
+        me,
+        LeaseTimings::default(),
+    );
     parts.metrics.set_leader(false);
     while let Some(leadership) = elector.acquire(stop.clone()).await {
         parts.metrics.set_leader(true);

@@ -70,7 +70,9 @@ pub fn api_error(error: &kube::Error) -> String {
 pub fn watch_error(error: &kube::runtime::watcher::Error) -> String {
     use kube::runtime::watcher::Error;
     match error {
-        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => api_error(error),
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => {
+            api_error(error)
+        }
         Error::WatchError(answer) => format!("{} ({})", answer.message, answer.code),
         Error::NoResourceVersion => "a list without resourceVersion".to_owned(),
     }

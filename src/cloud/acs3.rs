@@ -17,7 +17,10 @@ pub struct Acs3Request<'a> {
 pub fn authorization(request: &Acs3Request<'_>, access_key_id: &str, access_key_secret: &str) -> String {
     let mut headers: Vec<_> = request.headers.to_vec();
     headers.sort_unstable_by_key(|(name, _)| *name);
-    let canonical_headers: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let canonical_headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{}\n", value.trim()))
+        .collect();
     let signed = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let canonical = format!(
         "{}\n/\n{}\n{canonical_headers}\n{signed}\n{}",
@@ -35,7 +38,9 @@ pub(super) fn sha256_hex(body: &[u8]) -> String {
 
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     // HMAC takes keys of any length, so this cannot fail.
-    Hmac::<Sha256>::new_from_slice(key).map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec()).unwrap_or_default()
+    Hmac::<Sha256>::new_from_slice(key)
+        .map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec())
+        .unwrap_or_default()
 }
 
 fn hex(bytes: &[u8]) -> String {

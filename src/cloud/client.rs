@@ -74,7 +74,9 @@ pub struct Answer {
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("request_id", &self.request_id).finish_non_exhaustive()
+        f.debug_struct("Answer")
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,7 +86,8 @@ impl Answer {
     /// # Errors
     /// `Garbage`, when it is something else.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|_| CallError::own("Garbage", "the answer is not what the API promises", true))
+        serde_json::from_slice(&self.body)
+            .map_err(|_| CallError::own("Garbage", "the answer is not what the API promises", true))
     }
 }
 
@@ -125,7 +128,13 @@ impl CloudClient {
             .http1_only()
             .build()?;
         let (signature, call_timeout) = (options.signature, options.call_timeout);
-        Ok(Self { http, signature, call_timeout, clock: Arc::default(), observer })
+        Ok(Self {
+            http,
+            signature,
+            call_timeout,
+            clock: Arc::default(),
+            observer,
+        })
     }
 
     /// Makes a signed call: a POST with all parameters in the query, as the API's metadata places them.
@@ -140,11 +149,14 @@ impl CloudClient {
         parameters: Parameters<'_>,
         credentials: &Credentials,
     ) -> Result<Answer, CallError> {
-        let first = self.send(endpoint, api, || self.sign(endpoint, api, parameters, credentials)).await;
+        let first = self
+            .send(endpoint, api, || self.sign(endpoint, api, parameters, credentials))
+            .await;
         match first {
-            Err((error, headers)) if self.is_mended(endpoint, &error, &headers) => {
-                self.send(endpoint, api, || self.sign(endpoint, api, parameters, credentials)).await.map_err(|(e, _)| e)
-            }
+            Err((error, headers)) if self.is_mended(endpoint, &error, &headers) => self
+                .send(endpoint, api, || self.sign(endpoint, api, parameters, credentials))
+                .await
+                .map_err(|(e, _)| e),
             other => other.map_err(|(error, _)| error),
         }
     }
@@ -153,18 +165,34 @@ impl CloudClient {
     ///
     /// # Errors
     /// As [`Self::call`].
-    pub async fn call_unsigned(&self, endpoint: &EndpointUrl, api: Api, form: Parameters<'_>) -> Result<Answer, CallError> {
+    pub async fn call_unsigned(
+        &self,
+        endpoint: &EndpointUrl,
+        api: Api,
+        form: Parameters<'_>,
+    ) -> Result<Answer, CallError> {
         let prepare = || {
             let now = timestamp(self.clock.now(endpoint.host()));
-            let common = [("Action", api.action), ("Version", api.version), ("Format", "JSON"), ("Timestamp", now.as_str())];
+            let common = [
+                ("Action", api.action),
+                ("Version", api.version),
+                ("Format", "JSON"),
+                ("Timestamp", now.as_str()),
+            ];
             let mut headers = HeaderMap::new();
             let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
             headers.insert(reqwest::header::CONTENT_TYPE, content_type);
             Prepared {
                 query: Zeroizing::new(canonical_query(common)),
                 headers,
-                form: Some(Zeroizing::new(canonical_query(form.iter().map(|(n, v)| (*n, v.as_str()))))),
-                secrets: form.iter().filter(|(n, _)| *n == "OIDCToken").map(|(_, v)| v.clone()).collect(),
+                form: Some(Zeroizing::new(canonical_query(
+                    form.iter().map(|(n, v)| (*n, v.as_str())),
+                ))),
+                secrets: form
+                    .iter()
+                    .filter(|(n, _)| *n == "OIDCToken")
+                    .map(|(_, v)| v.clone())
+                    .collect(),
             }
         };
         self.send(endpoint, api, prepare).await.map_err(|(error, _)| error)
@@ -180,15 +208,29 @@ impl CloudClient {
         about_time && date.is_some_and(|date| self.clock.learn(endpoint.host(), date))
     }
 
-    fn sign(&self, endpoint: &EndpointUrl, api: Api, parameters: Parameters<'_>, credentials: &Credentials) -> Prepared {
+    fn sign(
+        &self,
+        endpoint: &EndpointUrl,
+        api: Api,
+        parameters: Parameters<'_>,
+        credentials: &Credentials,
+    ) -> Prepared {
         let id = credentials.access_key_id.expose_secret();
         let secret = credentials.access_key_secret.expose_secret();
         let token = credentials.security_token.as_ref().map(|t| t.expose_secret());
         let now = timestamp(self.clock.now(endpoint.host()));
         let nonce = nonce();
-        let mut secrets: Vec<Zeroizing<String>> =
-            [Some(id), Some(secret), token].into_iter().flatten().map(|s| Zeroizing::new(s.to_owned())).collect();
-        secrets.extend(parameters.iter().filter(|(n, _)| *n == "AuthKey").map(|(_, v)| v.clone()));
+        let mut secrets: Vec<Zeroizing<String>> = [Some(id), Some(secret), token]
+            .into_iter()
+            .flatten()
+            .map(|s| Zeroizing::new(s.to_owned()))
+            .collect();
+        secrets.extend(
+            parameters
+                .iter()
+                .filter(|(n, _)| *n == "AuthKey")
+                .map(|(_, v)| v.clone()),
+        );
         let own = parameters.iter().map(|(name, value)| (*name, value.as_str()));
         let mut headers = HeaderMap::new();
         let query = match self.signature {
@@ -206,10 +248,18 @@ impl CloudClient {
                 if let Some(token) = token {
                     signed.extend([("x-acs-accesskey-id", id), ("x-acs-security-token", token)]);
                 }
-                let request =
-                    Acs3Request { method: "POST", canonical_query: &query, headers: &signed, body_sha256: &body_sha256 };
+                let request = Acs3Request {
+                    method: "POST",
+                    canonical_query: &query,
+                    headers: &signed,
+                    body_sha256: &body_sha256,
+                };
                 let authorization = Zeroizing::new(acs3::authorization(&request, id, secret));
-                secrets.extend(authorization.rsplit_once("Signature=").map(|(_, s)| Zeroizing::new(s.to_owned())));
+                secrets.extend(
+                    authorization
+                        .rsplit_once("Signature=")
+                        .map(|(_, s)| Zeroizing::new(s.to_owned())),
+                );
                 signed.push(("authorization", authorization.as_str()));
                 signed.push(("accept", "application/json"));
                 for (name, value) in signed.iter().filter(|(name, _)| *name != "host") {
@@ -240,7 +290,12 @@ impl CloudClient {
                 Zeroizing::new(signed)
             }
         };
-        Prepared { query, headers, form: None, secrets }
+        Prepared {
+            query,
+            headers,
+            form: None,
+            secrets,
+        }
     }
 
     async fn send(
@@ -253,7 +308,10 @@ impl CloudClient {
         let prepared = prepare();
         let bound = tokio::time::timeout(self.call_timeout, self.exchange(endpoint, &prepared)).await;
         let result = bound.unwrap_or_else(|_| {
-            Err((CallError::own("Timeout", "no complete answer in time", true), HeaderMap::new()))
+            Err((
+                CallError::own("Timeout", "no complete answer in time", true),
+                HeaderMap::new(),
+            ))
         });
         let code = result.as_ref().map_or_else(|(error, _)| error.code.as_str(), |_| "OK");
         self.observer.observed(api.action, code, started.elapsed());
@@ -277,7 +335,11 @@ impl CloudClient {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_ANSWER => {
-                    return Err(bare(CallError::own("TooLarge", "the answer is larger than any of this API", true)));
+                    return Err(bare(CallError::own(
+                        "TooLarge",
+                        "the answer is larger than any of this API",
+                        true,
+                    )));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
@@ -317,15 +379,25 @@ fn interpret(
     secrets: &[Zeroizing<String>],
 ) -> Result<Answer, (CallError, HeaderMap)> {
     let hint = retry_hint(&headers);
-    let own = |code, message: String| CallError { http_status: Some(status), retry_after: hint, ..CallError::own(code, message, true) };
+    let own = |code, message: String| CallError {
+        http_status: Some(status),
+        retry_after: hint,
+        ..CallError::own(code, message, true)
+    };
     if (300..400).contains(&status) {
-        let error = own("Redirect", format!("the service answered with a redirect (HTTP {status}), which is not followed"));
+        let error = own(
+            "Redirect",
+            format!("the service answered with a redirect (HTTP {status}), which is not followed"),
+        );
         return Err((error, headers));
     }
     let envelope: Option<Envelope> = serde_json::from_slice(&body).ok();
     let Some(envelope) = envelope else {
         let error = match status {
-            429 => CallError { class: ErrorClass::Throttling, ..own("Throttling", "too many calls (HTTP 429)".to_owned()) },
+            429 => CallError {
+                class: ErrorClass::Throttling,
+                ..own("Throttling", "too many calls (HTTP 429)".to_owned())
+            },
             500.. => own("ServerError", format!("HTTP {status} without an explanation")),
             _ => own("Garbage", format!("HTTP {status} with an answer that is not JSON")),
         };
@@ -336,8 +408,12 @@ fn interpret(
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     });
-    let request_id = envelope.request_id.map(|id| redact(&id, &secrets).chars().take(64).collect());
-    let good_code = code.as_deref().is_none_or(|code| ["200", "OK", "Success", ""].contains(&code));
+    let request_id = envelope
+        .request_id
+        .map(|id| redact(&id, &secrets).chars().take(64).collect());
+    let good_code = code
+        .as_deref()
+        .is_none_or(|code| ["200", "OK", "Success", ""].contains(&code));
     if (200..300).contains(&status) && good_code {
         return Ok(Answer { body, request_id });
     }

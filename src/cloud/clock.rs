@@ -10,16 +10,27 @@ pub(super) struct Clock(Mutex<HashMap<String, SignedDuration>>);
 impl Clock {
     /// Now, on the clock of `host`.
     pub(super) fn now(&self, host: &str) -> Timestamp {
-        let offset = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied().unwrap_or_default();
+        let offset = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(host)
+            .copied()
+            .unwrap_or_default();
         let now = Timestamp::now();
         now.checked_add(offset).unwrap_or(now)
     }
 
     /// Takes over the clock of `host` from a `Date` header; false when it cannot be read.
     pub(super) fn learn(&self, host: &str, date: &str) -> bool {
-        let Ok(theirs) = k8s_openapi::jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date) else { return false };
+        let Ok(theirs) = k8s_openapi::jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date) else {
+            return false;
+        };
         let offset = theirs.duration_since(Timestamp::now());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), offset);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(host.to_owned(), offset);
         true
     }
 }

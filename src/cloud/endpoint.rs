@@ -25,7 +25,11 @@ impl EndpointUrl {
             && url.query().is_none()
             && url.fragment().is_none();
         let sound = plain && url.host_str().is_some_and(|host| !host.is_empty());
-        if sound { Ok(Self(url.as_str().trim_end_matches('/').to_owned())) } else { Err(InvalidEndpoint) }
+        if sound {
+            Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        } else {
+            Err(InvalidEndpoint)
+        }
     }
 
     /// `https://vod.cn-shanghai.aliyuncs.com`
@@ -117,7 +121,12 @@ mod tests {
     use super::*;
 
     fn vod(region: &str, network: EndpointNetwork) -> String {
-        Endpoints { network, ..Endpoints::default() }.vod(&Region(region.to_owned())).to_string()
+        Endpoints {
+            network,
+            ..Endpoints::default()
+        }
+        .vod(&Region(region.to_owned()))
+        .to_string()
     }
 
     #[test]
@@ -137,17 +146,36 @@ mod tests {
         for (region, network, expected) in table {
             assert_eq!(vod(region, network), expected, "{region} {network:?}");
         }
-        let sts = Endpoints { network: Vpc, ..Endpoints::default() }.sts(&Region("cn-beijing".into()));
+        let sts = Endpoints {
+            network: Vpc,
+            ..Endpoints::default()
+        }
+        .sts(&Region("cn-beijing".into()));
         assert_eq!(sts.as_str(), "https://sts-vpc.cn-beijing.aliyuncs.com");
     }
 
     #[test]
     fn templates() {
         let vod = Some(EndpointTemplate::parse("http://{region}.localhost:8080/").unwrap());
-        let endpoints = Endpoints { vod, ..Endpoints::default() };
+        let endpoints = Endpoints {
+            vod,
+            ..Endpoints::default()
+        };
         let url = endpoints.vod(&Region("cn-beijing".into()));
-        assert_eq!((url.as_str(), url.host()), ("http://cn-beijing.localhost:8080", "cn-beijing.localhost:8080"));
-        for bad in ["", "localhost", "ftp://x", "http://u@x", "http://x/path", "http://x/?q", "http://x/#f", "http://"] {
+        assert_eq!(
+            (url.as_str(), url.host()),
+            ("http://cn-beijing.localhost:8080", "cn-beijing.localhost:8080")
+        );
+        for bad in [
+            "",
+            "localhost",
+            "ftp://x",
+            "http://u@x",
+            "http://x/path",
+            "http://x/?q",
+            "http://x/#f",
+            "http://",
+        ] {
             assert_eq!(EndpointTemplate::parse(bad), Err(InvalidEndpoint), "{bad:?}");
         }
     }

@@ -85,7 +85,11 @@ impl CallError {
         Self {
             class: ErrorClass::Throttling,
             retry_after: Some(rest),
-            ..Self::own("Throttling", "the service asked this account for fewer calls; it is tried again by itself", false)
+            ..Self::own(
+                "Throttling",
+                "the service asked this account for fewer calls; it is tried again by itself",
+                false,
+            )
         }
     }
 
@@ -94,9 +98,16 @@ impl CallError {
         let code = self.code.to_ascii_lowercase();
         self.http_status.is_some_and(|status| (400..500).contains(&status))
             && code.ends_with(".notfound")
-            && !["invalidaccesskeyid.", "invalidapi.", "invalidaction.", "invalidproduct.", "invalidregion.", "invalidversion."]
-                .iter()
-                .any(|other| code.starts_with(other))
+            && ![
+                "invalidaccesskeyid.",
+                "invalidapi.",
+                "invalidaction.",
+                "invalidproduct.",
+                "invalidregion.",
+                "invalidversion.",
+            ]
+            .iter()
+            .any(|other| code.starts_with(other))
     }
 }
 
@@ -106,20 +117,43 @@ pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
     let code = code.to_ascii_lowercase();
     let is = |names: &[&str]| names.contains(&code.as_str());
     let begins = |starts: &[&str]| starts.iter().any(|s| code.starts_with(s));
-    if begins(&["throttling"]) || is(&["rejected.throttling", "requestlimitexceeded", "toomanyrequests"]) || status == 429 {
+    if begins(&["throttling"])
+        || is(&["rejected.throttling", "requestlimitexceeded", "toomanyrequests"])
+        || status == 429
+    {
         return ErrorClass::Throttling;
     }
-    if begins(&["serviceunavailable", "internalerror", "internalfailure"]) || is(&["signaturenonceused", "unknownerror"]) {
+    if begins(&["serviceunavailable", "internalerror", "internalfailure"])
+        || is(&["signaturenonceused", "unknownerror"])
+    {
         return ErrorClass::Transient;
     }
-    if begins(&["invalidaccesskeyid", "invalidsecuritytoken", "missingaccesskeyid", "missingsecuritytoken", "invalidtimestamp"])
-        || is(&["signaturedoesnotmatch", "incompletesignature", "illegaltimestamp", "forbidden.accesskeydisabled"])
-        || is(&["invalidcredentials", "authenticationfail.expiredtoken", "authenticationfail.oidctoken.expired"])
-    {
+    if begins(&[
+        "invalidaccesskeyid",
+        "invalidsecuritytoken",
+        "missingaccesskeyid",
+        "missingsecuritytoken",
+        "invalidtimestamp",
+    ]) || is(&[
+        "signaturedoesnotmatch",
+        "incompletesignature",
+        "illegaltimestamp",
+        "forbidden.accesskeydisabled",
+    ]) || is(&[
+        "invalidcredentials",
+        "authenticationfail.expiredtoken",
+        "authenticationfail.oidctoken.expired",
+    ]) {
         return ErrorClass::Credentials;
     }
-    if begins(&["forbidden", "nopermission", "operationdenied", "insufficientbalance", "unauthorized", "accessdenied"])
-        || begins(&["entitynotexist.role", "authenticationfail"])
+    if begins(&[
+        "forbidden",
+        "nopermission",
+        "operationdenied",
+        "insufficientbalance",
+        "unauthorized",
+        "accessdenied",
+    ]) || begins(&["entitynotexist.role", "authenticationfail"])
     {
         return ErrorClass::Permission;
     }
@@ -193,7 +227,12 @@ mod tests {
             ..CallError::own("x", "", false)
         };
         assert!(error("InvalidMessageCallback.NotFound", 404).is_not_found());
-        for other in ["InvalidAccessKeyId.NotFound", "InvalidApi.NotFound", "InvalidParameter", "InvalidRegion.NotFound"] {
+        for other in [
+            "InvalidAccessKeyId.NotFound",
+            "InvalidApi.NotFound",
+            "InvalidParameter",
+            "InvalidRegion.NotFound",
+        ] {
             assert!(!error(other, 404).is_not_found(), "{other}");
         }
         assert!(is_expired_token("InvalidSecurityToken.Malformed"));

@@ -18,7 +18,11 @@ pub fn encode(text: &str) -> String {
 pub fn canonical_query<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut sorted: Vec<_> = parameters.into_iter().collect();
     sorted.sort_unstable();
-    sorted.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+    sorted
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 #[cfg(test)]

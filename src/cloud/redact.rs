@@ -9,7 +9,10 @@ const LONGEST: usize = 300;
 pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     // What the service says it signed holds every parameter, so nothing from there on is shown.
     let lower = text.to_ascii_lowercase();
-    let cut = ["stringtosign", "string to sign", "canonicalrequest"].iter().filter_map(|word| lower.find(word)).min();
+    let cut = ["stringtosign", "string to sign", "canonicalrequest"]
+        .iter()
+        .filter_map(|word| lower.find(word))
+        .min();
     let mut shown = match cut.and_then(|at| text.get(..at)) {
         Some(head) => format!("{head}…"),
         None => text.to_owned(),
@@ -24,12 +27,19 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     for spelling in &spellings {
         shown = shown.replace(spelling.as_str(), REDACTED);
     }
-    shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
+    shown
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect()
 }
 
 /// A code of the service, made fit for a metric's label: of the shape that codes have, or `Unknown`.
 pub(super) fn code(text: &str) -> String {
-    let sound = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
+    let sound = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
     if sound { text.to_owned() } else { "Unknown".to_owned() }
 }
 
@@ -45,7 +55,10 @@ mod tests {
         let text = format!("x {secret} y {} z {} \n w", encode(secret), encode(&encode(secret)));
         let shown = redact(&text, &[secret, ""]);
         assert_eq!(shown, "x (redacted) y (redacted) z (redacted)   w");
-        assert_eq!(redact("wrong, server StringToSign is [GET&%2F&AuthKey]", &[]), "wrong, server …");
+        assert_eq!(
+            redact("wrong, server StringToSign is [GET&%2F&AuthKey]", &[]),
+            "wrong, server …"
+        );
         assert_eq!(redact(&"é".repeat(1000), &[]).chars().count(), LONGEST);
     }
 

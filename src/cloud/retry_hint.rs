@@ -12,7 +12,12 @@ pub(super) fn retry_hint(headers: &HeaderMap) -> Option<Duration> {
     let after = text("x-acs-retry-after").and_then(|v| v.trim().parse::<u64>().ok());
     let left = |name: &str| {
         let mut parts = text(name)?.split(',').filter_map(|part| part.trim().split_once(':'));
-        parts.find(|(key, _)| key.trim().eq_ignore_ascii_case("TimeLeft"))?.1.trim().parse::<u64>().ok()
+        parts
+            .find(|(key, _)| key.trim().eq_ignore_ascii_case("TimeLeft"))?
+            .1
+            .trim()
+            .parse::<u64>()
+            .ok()
     };
     [after, left("x-ratelimit-user-api"), left("x-ratelimit-user")]
         .into_iter()
@@ -27,7 +32,10 @@ mod tests {
     use super::*;
 
     fn hint(headers: &[(&'static str, &'static str)]) -> Option<u128> {
-        let map = headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
+        let map = headers
+            .iter()
+            .map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()))
+            .collect();
         retry_hint(&map).map(|d| d.as_millis())
     }
 
@@ -35,8 +43,14 @@ mod tests {
     fn the_longest_counts() {
         assert_eq!(hint(&[]), None);
         assert_eq!(hint(&[("x-acs-retry-after", "1500")]), Some(1500));
-        assert_eq!(hint(&[("x-ratelimit-user", "Limit:1,Remain:0,TimeLeft:2000,Reset:1234")]), Some(2000));
-        assert_eq!(hint(&[("x-acs-retry-after", "100"), ("x-ratelimit-user-api", "TimeLeft: 900")]), Some(900));
+        assert_eq!(
+            hint(&[("x-ratelimit-user", "Limit:1,Remain:0,TimeLeft:2000,Reset:1234")]),
+            Some(2000)
+        );
+        assert_eq!(
+            hint(&[("x-acs-retry-after", "100"), ("x-ratelimit-user-api", "TimeLeft: 900")]),
+            Some(900)
+        );
         assert_eq!(hint(&[("x-acs-retry-after", "99999999999")]), Some(300_000));
         for bad in ["-5", "soon", "", "0", "1.5"] {
             assert_eq!(hint(&[("x-acs-retry-after", bad)]), None, "{bad:?}");

@@ -46,12 +46,24 @@ impl Sts {
     ///
     /// # Errors
     /// What STS answered.
-    pub async fn get_caller_identity(&self, endpoint: &EndpointUrl, credentials: &Credentials) -> Result<AccountId, CallError> {
-        let api = Api { version: VERSION, action: "GetCallerIdentity" };
+    pub async fn get_caller_identity(
+        &self,
+        endpoint: &EndpointUrl,
+        credentials: &Credentials,
+    ) -> Result<AccountId, CallError> {
+        let api = Api {
+            version: VERSION,
+            action: "GetCallerIdentity",
+        };
         let answer = self.0.call(endpoint, api, &[], credentials).await?;
         let identity: Identity = answer.parse()?;
-        let sound = (1..=32).contains(&identity.account_id.len()) && identity.account_id.bytes().all(|b| b.is_ascii_digit());
-        if sound { Ok(AccountId(identity.account_id)) } else { Err(CallError::own("Garbage", "STS named no account id", true)) }
+        let sound =
+            (1..=32).contains(&identity.account_id.len()) && identity.account_id.bytes().all(|b| b.is_ascii_digit());
+        if sound {
+            Ok(AccountId(identity.account_id))
+        } else {
+            Err(CallError::own("Garbage", "STS named no account id", true))
+        }
     }
 
     /// Temporary credentials of a role, for `base`.
@@ -72,7 +84,10 @@ impl Sts {
             ("DurationSeconds", plain(DURATION)),
         ];
         parameters.extend(role.external_id.as_deref().map(|id| ("ExternalId", plain(id))));
-        let api = Api { version: VERSION, action: "AssumeRole" };
+        let api = Api {
+            version: VERSION,
+            action: "AssumeRole",
+        };
         temporary(&self.0.call(endpoint, api, &parameters, base).await?, identity)
     }
 
@@ -98,7 +113,10 @@ impl Sts {
             ("RoleSessionName", plain(session_name)),
             ("DurationSeconds", plain(DURATION)),
         ];
-        let api = Api { version: VERSION, action: "AssumeRoleWithOIDC" };
+        let api = Api {
+            version: VERSION,
+            action: "AssumeRoleWithOIDC",
+        };
         temporary(&self.0.call_unsigned(endpoint, api, &form).await?, identity)
     }
 }

@@ -58,14 +58,33 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered.
-    pub async fn get(&self, endpoint: &EndpointUrl, credentials: &Credentials, app: &AppId) -> Result<GetAnswer, CallError> {
-        let answer = match self.call(endpoint, "GetMessageCallback", &app_only(app), credentials).await {
-            Err(error) if error.is_not_found() => return Ok(GetAnswer { setting: None, request_id: error.request_id }),
+    pub async fn get(
+        &self,
+        endpoint: &EndpointUrl,
+        credentials: &Credentials,
+        app: &AppId,
+    ) -> Result<GetAnswer, CallError> {
+        let answer = match self
+            .call(endpoint, "GetMessageCallback", &app_only(app), credentials)
+            .await
+        {
+            Err(error) if error.is_not_found() => {
+                return Ok(GetAnswer {
+                    setting: None,
+                    request_id: error.request_id,
+                });
+            }
             other => other?,
         };
         let body: GetBody = answer.parse()?;
-        let setting = body.message_callback.map(LiveSetting::from).filter(|s| *s != LiveSetting::default());
-        Ok(GetAnswer { setting, request_id: answer.request_id })
+        let setting = body
+            .message_callback
+            .map(LiveSetting::from)
+            .filter(|s| *s != LiveSetting::default());
+        Ok(GetAnswer {
+            setting,
+            request_id: answer.request_id,
+        })
     }
 
     /// Sets the setting to what `parameters` say. Returns the RequestId.
@@ -78,7 +97,9 @@ impl Vod {
         credentials: &Credentials,
         parameters: &[(&'static str, Zeroizing<String>)],
     ) -> Result<String, CallError> {
-        let answer = self.call(endpoint, "SetMessageCallback", parameters, credentials).await?;
+        let answer = self
+            .call(endpoint, "SetMessageCallback", parameters, credentials)
+            .await?;
         answer.request_id.ok_or_else(without_request_id)
     }
 
@@ -86,11 +107,23 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered.
-    pub async fn delete(&self, endpoint: &EndpointUrl, credentials: &Credentials, app: &AppId) -> Result<Deleted, CallError> {
-        match self.call(endpoint, "DeleteMessageCallback", &app_only(app), credentials).await {
-            Ok(Answer { request_id: Some(id), .. }) => Ok(Deleted { request_id: Some(id) }),
+    pub async fn delete(
+        &self,
+        endpoint: &EndpointUrl,
+        credentials: &Credentials,
+        app: &AppId,
+    ) -> Result<Deleted, CallError> {
+        match self
+            .call(endpoint, "DeleteMessageCallback", &app_only(app), credentials)
+            .await
+        {
+            Ok(Answer {
+                request_id: Some(id), ..
+            }) => Ok(Deleted { request_id: Some(id) }),
             Ok(_) => Err(without_request_id()),
-            Err(error) if error.is_not_found() => Ok(Deleted { request_id: error.request_id }),
+            Err(error) if error.is_not_found() => Ok(Deleted {
+                request_id: error.request_id,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -102,7 +135,17 @@ impl Vod {
         parameters: &[(&'static str, Zeroizing<String>)],
         credentials: &Credentials,
     ) -> Result<Answer, CallError> {
-        self.0.call(endpoint, Api { version: VERSION, action }, parameters, credentials).await
+        self.0
+            .call(
+                endpoint,
+                Api {
+                    version: VERSION,
+                    action,
+                },
+                parameters,
+                credentials,
+            )
+            .await
     }
 }
 

@@ -41,10 +41,20 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
     let mut senders: HashMap<String, UnboundedSender<Name>> = HashMap::new();
     let mut controllers = Vec::new();
     let everywhere = vec![String::new()];
-    for namespace in if scope.namespaces.is_empty() { &everywhere } else { &scope.namespaces } {
+    for namespace in if scope.namespaces.is_empty() {
+        &everywhere
+    } else {
+        &scope.namespaces
+    } {
         let (send, receive) = unbounded_channel();
         senders.insert(namespace.clone(), send);
-        controllers.push(one(Arc::clone(&ctx), namespace.clone(), scope.secrets, health.clone(), receive));
+        controllers.push(one(
+            Arc::clone(&ctx),
+            namespace.clone(),
+            scope.secrets,
+            health.clone(),
+            receive,
+        ));
     }
     let controllers = futures::future::join_all(controllers);
     tokio::select! {
@@ -62,13 +72,22 @@ async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health
         "" => Api::all(ctx.client.clone()),
         one => Api::namespaced(ctx.client.clone(), one),
     };
-    let name = format!("VodMessageCallbacks in {}", if namespace.is_empty() { "all namespaces" } else { &namespace });
+    let name = format!(
+        "VodMessageCallbacks in {}",
+        if namespace.is_empty() {
+            "all namespaces"
+        } else {
+            &namespace
+        }
+    );
     let pulse = pulse::take(api, name, failed.clone(), health.clone());
     let synced = is_listed.clone();
     let resources = resource_watch::changes(Arc::clone(&ctx), &namespace, failed, writer, listed);
     let secrets = secret_watch::changes(Arc::clone(&ctx), &namespace, secrets, is_listed);
     // Names only: what is behind them is looked up in the store when its turn comes.
-    let pokes = futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|name| (name, woken)) });
+    let pokes = futures::stream::unfold(woken, |mut woken| async {
+        woken.recv().await.map(|name| (name, woken))
+    });
     let stop = ctx.stop.clone();
     // Unbounded here, because the waiting is done in `Admission`, where a user's change can pass waiting checks.
     let controller = Controller::for_stream(resources, store)
@@ -76,7 +95,11 @@ async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health
         .reconcile_on(pokes)
         .reconcile_on(secrets)
         .graceful_shutdown_on(async move { stop.cancelled().await })
-        .run(reconcile, |_, error: &std::convert::Infallible, _| -> Action { match *error {} }, ctx)
+        .run(
+            reconcile,
+            |_, error: &std::convert::Infallible, _| -> Action { match *error {} },
+            ctx,
+        )
         .for_each(|result| async move {
             if let Err(error) = result {
                 // A resource that went away while it was queued; everything else is said where it happens.

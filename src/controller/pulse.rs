@@ -30,7 +30,10 @@ impl Failed {
     }
 
     fn lately(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < LATELY)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some_and(|at| at.elapsed() < LATELY)
     }
 }
 
@@ -40,7 +43,9 @@ pub(super) async fn take(api: Api<VodMessageCallback>, name: String, failed: Fai
     let one = ListParams::default().limit(1).match_any();
     loop {
         tokio::time::sleep(EVERY).await;
-        let answered = tokio::time::timeout(PATIENCE, api.list_metadata(&one)).await.is_ok_and(|r| r.is_ok());
+        let answered = tokio::time::timeout(PATIENCE, api.list_metadata(&one))
+            .await
+            .is_ok_and(|r| r.is_ok());
         if answered && !failed.lately() {
             health.watch_seen(&name);
         }

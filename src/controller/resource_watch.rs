@@ -36,7 +36,11 @@ pub(super) fn changes(
         one => Api::namespaced(ctx.client.clone(), one),
     };
     let metrics = Arc::clone(&ctx.metrics);
-    let mut follower = Follower { ctx, known: HashMap::new(), listing: None };
+    let mut follower = Follower {
+        ctx,
+        known: HashMap::new(),
+        listing: None,
+    };
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     watcher(api, config)
         .default_backoff()
@@ -129,7 +133,10 @@ impl Follower {
             Event::InitDone => {
                 let listed = self.listing.take().unwrap_or_default();
                 let before = std::mem::replace(&mut self.known, listed);
-                before.iter().filter(|(uid, _)| !self.known.contains_key(*uid)).for_each(|(uid, k)| self.gone(uid, &k.name));
+                before
+                    .iter()
+                    .filter(|(uid, _)| !self.known.contains_key(*uid))
+                    .for_each(|(uid, k)| self.gone(uid, &k.name));
             }
             Event::Apply(resource) => {
                 let (uid, known) = self.seen(resource);
@@ -168,17 +175,28 @@ impl Follower {
 }
 
 fn name_of(resource: &VodMessageCallback) -> ObjectName {
-    ObjectName { namespace: resource.namespace().unwrap_or_default(), name: resource.name_any() }
+    ObjectName {
+        namespace: resource.namespace().unwrap_or_default(),
+        name: resource.name_any(),
+    }
 }
 
 /// What a resource lays claim to, as far as its own words tell; the account is the one its status names until a
 /// reconcile learns better.
 fn claim(resource: &VodMessageCallback) -> Claim {
-    let account = resource.status.as_ref().and_then(|s| s.account_id.clone()).map(|id| AccountKey::Account(AccountId(id)));
+    let account = resource
+        .status
+        .as_ref()
+        .and_then(|s| s.account_id.clone())
+        .map(|id| AccountKey::Account(AccountId(id)));
     Claim {
         uid: resource.uid().unwrap_or_default(),
         name: name_of(resource),
-        created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+        created: resource
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(Timestamp::UNIX_EPOCH, |t| t.0),
         region: Region(resource.spec.region.clone()).setting_region(),
         app: AppId(resource.spec.app_id.clone()),
         account,

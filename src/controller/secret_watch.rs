@@ -57,7 +57,10 @@ pub(super) fn changes(
             .collect();
         stream::iter(affected)
     });
-    stream::once(wait).filter_map(|()| future::ready(None)).chain(changed).boxed()
+    stream::once(wait)
+        .filter_map(|()| future::ready(None))
+        .chain(changed)
+        .boxed()
 }
 
 /// Notes what an event says, and returns the Secrets that it is news of.
@@ -76,13 +79,19 @@ fn note(
         Event::InitApply(secret) | Event::Apply(secret) => {
             let (namespace, name) = name(&secret);
             listing.insert((namespace.clone(), name.clone()));
-            let news = ctx.secrets.present(&namespace, &name, &secret.resource_version().unwrap_or_default());
+            let news = ctx
+                .secrets
+                .present(&namespace, &name, &secret.resource_version().unwrap_or_default());
             if news { vec![(namespace, name)] } else { Vec::new() }
         }
         Event::Delete(secret) => {
             let (namespace, name) = name(&secret);
             listing.remove(&(namespace.clone(), name.clone()));
-            if ctx.secrets.gone(&namespace, &name) { vec![(namespace, name)] } else { Vec::new() }
+            if ctx.secrets.gone(&namespace, &name) {
+                vec![(namespace, name)]
+            } else {
+                Vec::new()
+            }
         }
         Event::InitDone => ctx.secrets.complete(scope, &std::mem::take(listing)),
     }

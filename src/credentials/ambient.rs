@@ -38,21 +38,23 @@ impl AmbientEnvironment {
     /// Reads it, once, by `var`; blank variables count as unset.
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Self {
         let var = |name: &str| var(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
-        let keys = var("ALIBABA_CLOUD_ACCESS_KEY_ID").zip(var("ALIBABA_CLOUD_ACCESS_KEY_SECRET")).map(|(id, secret)| {
-            Credentials {
+        let keys = var("ALIBABA_CLOUD_ACCESS_KEY_ID")
+            .zip(var("ALIBABA_CLOUD_ACCESS_KEY_SECRET"))
+            .map(|(id, secret)| Credentials {
                 identity: CredentialIdentity::new(&[&id]),
                 access_key_id: SecretString::from(id),
                 access_key_secret: SecretString::from(secret),
                 security_token: var("ALIBABA_CLOUD_SECURITY_TOKEN").map(SecretString::from),
                 expires_at: None,
-            }
-        });
+            });
         let arns = var("ALIBABA_CLOUD_ROLE_ARN").zip(var("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"));
-        let rrsa = arns.zip(var("ALIBABA_CLOUD_OIDC_TOKEN_FILE")).map(|((role_arn, provider_arn), file)| Rrsa {
-            role_arn,
-            provider_arn,
-            token_file: PathBuf::from(file),
-        });
+        let rrsa = arns
+            .zip(var("ALIBABA_CLOUD_OIDC_TOKEN_FILE"))
+            .map(|((role_arn, provider_arn), file)| Rrsa {
+                role_arn,
+                provider_arn,
+                token_file: PathBuf::from(file),
+            });
         let says = |name: &str, word: &str| var(name).is_some_and(|v| v.eq_ignore_ascii_case(word));
         Self {
             keys,
@@ -75,13 +77,25 @@ impl Rrsa {
     ///
     /// # Errors
     /// When the file cannot be read or STS refuses.
-    pub async fn fetch(&self, sts: &Sts, endpoint: &EndpointUrl, session: &str) -> Result<Credentials, CredentialError> {
+    pub async fn fetch(
+        &self,
+        sts: &Sts,
+        endpoint: &EndpointUrl,
+        session: &str,
+    ) -> Result<Credentials, CredentialError> {
         let token = tokio::fs::read_to_string(&self.token_file).await;
         let token = Zeroizing::new(token.map_err(|error| CredentialError::TokenFile(error.kind().to_string()))?);
         let token = Zeroizing::new(token.trim().to_owned());
-        sts.assume_role_with_oidc(endpoint, &self.role_arn, &self.provider_arn, session, token, self.identity())
-            .await
-            .map_err(CredentialError::Call)
+        sts.assume_role_with_oidc(
+            endpoint,
+            &self.role_arn,
+            &self.provider_arn,
+            session,
+            token,
+            self.identity(),
+        )
+        .await
+        .map_err(CredentialError::Call)
     }
 }
 
@@ -104,7 +118,11 @@ mod tests {
         let role = ("ALIBABA_CLOUD_ROLE_ARN", "r");
         let provider = ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "p");
         assert!(read(&[role, provider]).rrsa.is_none());
-        assert!(read(&[role, provider, ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/t")]).rrsa.is_some());
+        assert!(
+            read(&[role, provider, ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/t")])
+                .rrsa
+                .is_some()
+        );
         assert!(!read(&[]).imds_v1_allowed);
         assert!(read(&[("ALIBABA_CLOUD_IMDSV1_DISABLED", "false")]).imds_v1_allowed);
     }

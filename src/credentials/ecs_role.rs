@@ -42,7 +42,12 @@ impl EcsRole {
             .timeout(TIMEOUT)
             .build()?;
         let address = address.unwrap_or(ADDRESS).trim_end_matches('/').to_owned();
-        Ok(Self { http, address, role_name, v1_allowed })
+        Ok(Self {
+            http,
+            address,
+            role_name,
+            v1_allowed,
+        })
     }
 
     /// Who it is.
@@ -58,7 +63,11 @@ impl EcsRole {
         let token = match self.token().await {
             Ok(token) => Some(token),
             Err(_) if self.v1_allowed => None,
-            Err(why) => return Err(CredentialError::Metadata(format!("{why} when asked for a session token"))),
+            Err(why) => {
+                return Err(CredentialError::Metadata(format!(
+                    "{why} when asked for a session token"
+                )));
+            }
         };
         let role = match &self.role_name {
             Some(name) => name.clone(),
@@ -71,13 +80,15 @@ impl EcsRole {
             return Err(CredentialError::Metadata("the instance has no RAM role".to_owned()));
         }
         let body = zeroize::Zeroizing::new(self.get(&format!("{ROLES}{role}"), token.as_ref()).await?);
-        let parsed: RoleCredentials =
-            serde_json::from_str(&body).map_err(|_| CredentialError::Metadata("an answer that is not one".to_owned()))?;
+        let parsed: RoleCredentials = serde_json::from_str(&body)
+            .map_err(|_| CredentialError::Metadata("an answer that is not one".to_owned()))?;
         if parsed.code != "Success" {
             return Err(CredentialError::Metadata("it did not answer Success".to_owned()));
         }
-        let expires_at: Timestamp =
-            parsed.expiration.parse().map_err(|_| CredentialError::Metadata("an expiration that is no time".to_owned()))?;
+        let expires_at: Timestamp = parsed
+            .expiration
+            .parse()
+            .map_err(|_| CredentialError::Metadata("an expiration that is no time".to_owned()))?;
         Ok(Credentials {
             access_key_id: parsed.access_key_id,
             access_key_secret: parsed.access_key_secret,
@@ -97,7 +108,11 @@ impl EcsRole {
         if !response.status().is_success() {
             return Err(format!("HTTP {}", response.status().as_u16()));
         }
-        response.text().await.map(|text| SecretString::from(text.trim())).map_err(|error| word(&error).to_owned())
+        response
+            .text()
+            .await
+            .map(|text| SecretString::from(text.trim()))
+            .map_err(|error| word(&error).to_owned())
     }
 
     async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<String, CredentialError> {
@@ -109,12 +124,19 @@ impl EcsRole {
         let failed = |error: reqwest::Error| CredentialError::Metadata(word(&error).to_owned());
         let response = request.send().await.map_err(failed)?;
         if !response.status().is_success() {
-            return Err(CredentialError::Metadata(format!("HTTP {}", response.status().as_u16())));
+            return Err(CredentialError::Metadata(format!(
+                "HTTP {}",
+                response.status().as_u16()
+            )));
         }
         response.text().await.map_err(failed)
     }
 }
 
 fn word(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() { "no answer in time" } else { "no connection" }
+    if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "no connection"
+    }
 }

@@ -22,7 +22,10 @@ pub struct Identities {
 impl Identities {
     /// Asks `sts`.
     pub fn new(sts: Sts) -> Self {
-        Self { sts, known: Mutex::default() }
+        Self {
+            sts,
+            known: Mutex::default(),
+        }
     }
 
     /// The account of `credentials`; whoever asks while the question is out waits for its answer.

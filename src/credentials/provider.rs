@@ -44,7 +44,13 @@ struct Current {
 impl CredentialProvider {
     /// With the operator's own environment, used only when a caller asks for [`Base::Ambient`].
     pub fn new(sts: Sts, endpoints: Endpoints, environment: AmbientEnvironment, ecs: EcsRole) -> Self {
-        Self { sts, endpoints, environment, ecs, cache: Mutex::default() }
+        Self {
+            sts,
+            endpoints,
+            environment,
+            ecs,
+            cache: Mutex::default(),
+        }
     }
 
     /// The credentials to call with in `region`.
@@ -68,10 +74,17 @@ impl CredentialProvider {
             role.session_name(),
         ]);
         // Temporary bases change with every refresh; who they are does not.
-        let secret = if base.expires_at.is_some() { [0; 32] } else { fingerprint(&base) };
+        let secret = if base.expires_at.is_some() {
+            [0; 32]
+        } else {
+            fingerprint(&base)
+        };
         self.cached((identity.clone(), secret), || async {
             let endpoint = self.endpoints.sts(region);
-            self.sts.assume_role(&endpoint, &base, role, identity.clone()).await.map_err(CredentialError::Call)
+            self.sts
+                .assume_role(&endpoint, &base, role, identity.clone())
+                .await
+                .map_err(CredentialError::Call)
         })
         .await
     }
@@ -91,7 +104,9 @@ impl CredentialProvider {
         if let Some(rrsa) = &environment.rrsa {
             let session = environment.session_name.as_deref().unwrap_or(crate::NAME);
             let endpoint = self.endpoints.sts(region);
-            return self.cached((rrsa.identity(), [0; 32]), || rrsa.fetch(&self.sts, &endpoint, session)).await;
+            return self
+                .cached((rrsa.identity(), [0; 32]), || rrsa.fetch(&self.sts, &endpoint, session))
+                .await;
         }
         if !environment.ecs_disabled {
             return self.cached((self.ecs.identity(), [0; 32]), || self.ecs.fetch()).await;
@@ -118,7 +133,11 @@ impl CredentialProvider {
             Ok(credentials) => {
                 let renew_at = renew_at(now, credentials.expires_at);
                 let credentials = Arc::new(credentials);
-                *current = Some(Current { credentials: Arc::clone(&credentials), renew_at, not_before: None });
+                *current = Some(Current {
+                    credentials: Arc::clone(&credentials),
+                    renew_at,
+                    not_before: None,
+                });
                 Ok(credentials)
             }
             // Old credentials are used to their end before a failed refresh is anybody's trouble.
@@ -143,10 +162,12 @@ impl CredentialProvider {
             *cached.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
             return Arc::clone(cached);
         }
-        cache.retain(|_, cached| {
-            now.duration_since(*cached.used.lock().unwrap_or_else(PoisonError::into_inner)) < IDLE
+        cache
+            .retain(|_, cached| now.duration_since(*cached.used.lock().unwrap_or_else(PoisonError::into_inner)) < IDLE);
+        let cached = Arc::new(Cached {
+            used: Mutex::new(now),
+            current: tokio::sync::Mutex::new(None),
         });
-        let cached = Arc::new(Cached { used: Mutex::new(now), current: tokio::sync::Mutex::new(None) });
         cache.insert(key, Arc::clone(&cached));
         cached
     }

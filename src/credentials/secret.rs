@@ -23,7 +23,9 @@ pub enum IncompleteSecret {
 pub fn from_secret_data(data: &BTreeMap<String, ByteString>) -> Result<Credentials, IncompleteSecret> {
     let value = |key: &'static str| -> Result<Option<&str>, IncompleteSecret> {
         let Some(bytes) = data.get(key) else { return Ok(None) };
-        let text = std::str::from_utf8(&bytes.0).map_err(|_| IncompleteSecret::Malformed(key))?.trim();
+        let text = std::str::from_utf8(&bytes.0)
+            .map_err(|_| IncompleteSecret::Malformed(key))?
+            .trim();
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(IncompleteSecret::Malformed(key));
         }
@@ -48,7 +50,10 @@ mod tests {
     use super::*;
 
     fn data(pairs: &[(&str, &[u8])]) -> BTreeMap<String, ByteString> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), ByteString(v.to_vec()))).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), ByteString(v.to_vec())))
+            .collect()
     }
 
     #[test]
@@ -56,16 +61,36 @@ mod tests {
         let good = from_secret_data(&data(&[("accessKeyId", b"id\n"), ("accessKeySecret", b" sec+ret/= ")])).unwrap();
         assert_eq!(good.access_key_secret.expose_secret(), "sec+ret/=");
         assert!(good.security_token.is_none());
-        let token = [("accessKeyId", &b"id"[..]), ("accessKeySecret", b"s"), ("securityToken", b"tok\n")];
-        assert_eq!(from_secret_data(&data(&token)).unwrap().security_token.unwrap().expose_secret(), "tok");
+        let token = [
+            ("accessKeyId", &b"id"[..]),
+            ("accessKeySecret", b"s"),
+            ("securityToken", b"tok\n"),
+        ];
+        assert_eq!(
+            from_secret_data(&data(&token))
+                .unwrap()
+                .security_token
+                .unwrap()
+                .expose_secret(),
+            "tok"
+        );
         use IncompleteSecret::{Malformed, Missing};
         type Row<'a> = (&'a [(&'a str, &'a [u8])], IncompleteSecret);
         let bad: [Row<'_>; 5] = [
             (&[], Missing("accessKeyId")),
             (&[("accessKeyId", b"id")], Missing("accessKeySecret")),
-            (&[("accessKeyId", b"id"), ("accessKeySecret", b" \n")], Missing("accessKeySecret")),
-            (&[("accessKeyId", b"i d"), ("accessKeySecret", b"s")], Malformed("accessKeyId")),
-            (&[("accessKeyId", b"id"), ("accessKeySecret", b"\xff\xfe")], Malformed("accessKeySecret")),
+            (
+                &[("accessKeyId", b"id"), ("accessKeySecret", b" \n")],
+                Missing("accessKeySecret"),
+            ),
+            (
+                &[("accessKeyId", b"i d"), ("accessKeySecret", b"s")],
+                Malformed("accessKeyId"),
+            ),
+            (
+                &[("accessKeyId", b"id"), ("accessKeySecret", b"\xff\xfe")],
+                Malformed("accessKeySecret"),
+            ),
         ];
         for (pairs, expected) in bad {
             assert_eq!(from_secret_data(&data(pairs)).unwrap_err(), expected);

@@ -70,10 +70,18 @@ mod tests {
     #[test]
     fn one_backlog_does_not_stand_in_anothers_way() {
         let admission = Admission::new(8, 2);
-        let busy: Vec<_> = (0..2).map(|_| now(admission.enter(Urgency::Change, "a")).unwrap()).collect();
-        assert!(now(admission.enter(Urgency::Change, "a")).is_none(), "its own line is full");
+        let busy: Vec<_> = (0..2)
+            .map(|_| now(admission.enter(Urgency::Change, "a")).unwrap())
+            .collect();
+        assert!(
+            now(admission.enter(Urgency::Change, "a")).is_none(),
+            "its own line is full"
+        );
         assert!(now(admission.enter(Urgency::Change, "b")).is_some());
-        assert!(now(admission.enter(Urgency::Check, "a")).is_some(), "checks stand in a line of their own");
+        assert!(
+            now(admission.enter(Urgency::Check, "a")).is_some(),
+            "checks stand in a line of their own"
+        );
         drop(busy);
         assert!(now(admission.enter(Urgency::Change, "a")).is_some());
         assert!(admission.lines.lock().unwrap().len() <= 3);

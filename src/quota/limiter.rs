@@ -56,8 +56,15 @@ impl Limiter {
     /// `qps` calls a second for each account and operation; none before `opens_at`, because what a predecessor
     /// called in the last second is not known. `on_wait` is told how long each call waited.
     pub fn new(qps: u32, opens_at: Instant, on_wait: impl Fn(Duration) + Send + Sync + 'static) -> Self {
-        let qps = usize::try_from(qps).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        Self { qps, opens_at, accounts: Mutex::default(), on_wait: Box::new(on_wait) }
+        let qps = usize::try_from(qps)
+            .unwrap_or(usize::MAX)
+            .clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            qps,
+            opens_at,
+            accounts: Mutex::default(),
+            on_wait: Box::new(on_wait),
+        }
     }
 
     /// Waits for a slot. Checks leave a fifth of the quota to changes.
@@ -77,7 +84,10 @@ impl Limiter {
             Urgency::Change => None,
         };
         let permit = Arc::clone(&lane.all).acquire_owned().await.ok();
-        let slot = Slot { permits: Some((permit, check)), account };
+        let slot = Slot {
+            permits: Some((permit, check)),
+            account,
+        };
         loop {
             let until = slot.account.paused_until();
             let now = Instant::now();
@@ -99,7 +109,11 @@ impl Limiter {
     pub fn throttled(&self, account: &AccountKey, hint: Option<Duration>) {
         let now = Instant::now();
         let account = self.account(account, now);
-        account.spacing.lock().unwrap_or_else(PoisonError::into_inner).throttled(now, hint);
+        account
+            .spacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .throttled(now, hint);
     }
 
     fn account(&self, key: &AccountKey, now: Instant) -> Arc<Account> {
@@ -139,7 +153,12 @@ impl Account {
 
     fn is_idle(&self, now: Instant) -> bool {
         let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        now.duration_since(used) > IDLE && self.spacing.lock().unwrap_or_else(PoisonError::into_inner).is_plain(now)
+        now.duration_since(used) > IDLE
+            && self
+                .spacing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_plain(now)
     }
 }
 
@@ -160,7 +179,12 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(permits) = self.permits.take() {
-            let hold = self.account.spacing.lock().unwrap_or_else(PoisonError::into_inner).hold(Instant::now());
+            let hold = self
+                .account
+                .spacing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .hold(Instant::now());
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(async move {
                     sleep(hold).await;

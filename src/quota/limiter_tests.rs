@@ -12,7 +12,10 @@ fn limiter(qps: u32) -> Arc<Limiter> {
 /// The most arrivals within any `span`.
 fn most_within(arrivals: &mut [Instant], span: Duration) -> usize {
     arrivals.sort();
-    (0..arrivals.len()).map(|i| arrivals[i..].iter().take_while(|at| **at - arrivals[i] < span).count()).max().unwrap_or(0)
+    (0..arrivals.len())
+        .map(|i| arrivals[i..].iter().take_while(|at| **at - arrivals[i] < span).count())
+        .max()
+        .unwrap_or(0)
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +44,11 @@ async fn no_second_at_the_service_holds_more_than_the_quota_whatever_the_network
         let most = most_within(&mut arrivals, Duration::from_secs(1));
         assert!(most <= qps as usize, "{most} in one second with {qps}");
         let floor = Duration::from_secs(9);
-        assert!(start.elapsed() < floor * 2, "{:?} is far from the quota's own floor", start.elapsed());
+        assert!(
+            start.elapsed() < floor * 2,
+            "{:?} is far from the quota's own floor",
+            start.elapsed()
+        );
     }
 }
 
@@ -56,7 +63,11 @@ async fn a_change_passes_a_backlog_of_checks() {
     sleep(Duration::from_millis(1500)).await;
     let asked = Instant::now();
     drop(limiter.acquire(&key(1), Operation::Get, Urgency::Change).await.unwrap());
-    assert_eq!(asked.elapsed(), Duration::ZERO, "the changes' share of the quota is free");
+    assert_eq!(
+        asked.elapsed(),
+        Duration::ZERO,
+        "the changes' share of the quota is free"
+    );
     assert!(start.elapsed() < Duration::from_secs(2));
 }
 
@@ -66,7 +77,12 @@ async fn accounts_and_operations_are_counted_apart() {
     let start = Instant::now();
     for account in [1, 2] {
         for operation in [Operation::Get, Operation::Set, Operation::Delete] {
-            drop(limiter.acquire(&key(account), operation, Urgency::Change).await.unwrap());
+            drop(
+                limiter
+                    .acquire(&key(account), operation, Urgency::Change)
+                    .await
+                    .unwrap(),
+            );
         }
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -78,12 +94,19 @@ async fn accounts_and_operations_are_counted_apart() {
 async fn throttling_rests_that_account_alone() {
     let limiter = limiter(15);
     limiter.throttled(&key(1), Some(Duration::from_secs(60)));
-    let paused = limiter.acquire(&key(1), Operation::Set, Urgency::Change).await.err().unwrap();
+    let paused = limiter
+        .acquire(&key(1), Operation::Set, Urgency::Change)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(paused.until - Instant::now(), Duration::from_secs(60));
     assert!(limiter.acquire(&key(2), Operation::Set, Urgency::Change).await.is_ok());
     sleep(Duration::from_secs(59)).await;
     let asked = Instant::now();
-    assert!(limiter.acquire(&key(1), Operation::Set, Urgency::Change).await.is_ok(), "a short rest is waited out");
+    assert!(
+        limiter.acquire(&key(1), Operation::Set, Urgency::Change).await.is_ok(),
+        "a short rest is waited out"
+    );
     assert_eq!(asked.elapsed().as_secs(), 1);
 }
 
@@ -91,7 +114,10 @@ async fn throttling_rests_that_account_alone() {
 async fn an_abandoned_wait_loses_nothing() {
     let limiter = limiter(1);
     let slot = limiter.acquire(&key(1), Operation::Get, Urgency::Change).await.unwrap();
-    let waiting = tokio::time::timeout(Duration::from_millis(10), limiter.acquire(&key(1), Operation::Get, Urgency::Check));
+    let waiting = tokio::time::timeout(
+        Duration::from_millis(10),
+        limiter.acquire(&key(1), Operation::Get, Urgency::Check),
+    );
     assert!(waiting.await.is_err());
     drop(slot);
     assert!(limiter.acquire(&key(1), Operation::Get, Urgency::Check).await.is_ok());

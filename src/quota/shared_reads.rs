@@ -23,7 +23,9 @@ struct Read<T, E> {
 
 impl<T, E> Default for SharedReads<T, E> {
     fn default() -> Self {
-        Self { reads: Mutex::default() }
+        Self {
+            reads: Mutex::default(),
+        }
     }
 }
 
@@ -65,7 +67,10 @@ impl<T: Clone, E: Clone> SharedReads<T, E> {
             return Arc::clone(read);
         }
         reads.retain(|_, read| now.duration_since(read.asked) < OLD);
-        let read = Arc::new(Read { asked: now, result: tokio::sync::Mutex::new(None) });
+        let read = Arc::new(Read {
+            asked: now,
+            result: tokio::sync::Mutex::new(None),
+        });
         reads.insert(key, Arc::clone(&read));
         read
     }
@@ -99,10 +104,22 @@ mod tests {
         let now = Instant::now();
         let all = (0..50).map(|_| reads.read(key(), now, fetch(&count)));
         assert!(futures::future::join_all(all).await.iter().all(|r| *r == Ok(1)));
-        assert_eq!(reads.read(key(), now, fetch(&count)).await, Ok(1), "still fresh enough for that question");
-        assert_eq!(reads.read(key(), Instant::now(), fetch(&count)).await, Ok(2), "too old for this one");
+        assert_eq!(
+            reads.read(key(), now, fetch(&count)).await,
+            Ok(1),
+            "still fresh enough for that question"
+        );
+        assert_eq!(
+            reads.read(key(), Instant::now(), fetch(&count)).await,
+            Ok(2),
+            "too old for this one"
+        );
         reads.forget(&key());
-        assert_eq!(reads.read(key(), now, fetch(&count)).await, Ok(3), "a write came between");
+        assert_eq!(
+            reads.read(key(), now, fetch(&count)).await,
+            Ok(3),
+            "a write came between"
+        );
     }
 
     #[tokio::test(start_paused = true)]

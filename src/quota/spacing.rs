@@ -20,7 +20,11 @@ pub(super) struct Spacing {
 
 impl Spacing {
     pub(super) fn new(now: Instant) -> Self {
-        Self { factor: 1, changed: now, paused_until: now }
+        Self {
+            factor: 1,
+            changed: now,
+            paused_until: now,
+        }
     }
 
     /// How long a slot stays taken after the answer of its call.
@@ -74,6 +78,10 @@ mod tests {
         assert_eq!(spacing.hold(start + SECOND * 13), SECOND * 2);
         assert!(spacing.is_plain(start + SECOND * 30));
         spacing.throttled(start + SECOND * 40, Some(Duration::from_secs(4000)));
-        assert_eq!(spacing.paused_until, start + SECOND * 340, "a hint is capped at five minutes");
+        assert_eq!(
+            spacing.paused_until,
+            start + SECOND * 340,
+            "a hint is capped at five minutes"
+        );
     }
 }

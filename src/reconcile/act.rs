@@ -66,11 +66,19 @@ pub async fn set(
             (Some(live), rewritten)
         }
         Err(failure) => {
-            tracing::warn!(resource = change.resource, ?failure, "the setting was applied but could not be read back yet");
+            tracing::warn!(
+                resource = change.resource,
+                ?failure,
+                "the setting was applied but could not be read back yet"
+            );
             (None, Vec::new())
         }
     };
-    Ok(Applied { request_id, live, rewritten })
+    Ok(Applied {
+        request_id,
+        live,
+        rewritten,
+    })
 }
 
 /// Calls DeleteMessageCallback.
@@ -81,7 +89,12 @@ pub async fn delete(ctx: &Context, access: &Access, change: &Change<'_>) -> Resu
     ctx.reads.forget(&access.key());
     match result {
         Ok(deleted) => {
-            log_change(access, "DeleteMessageCallback", change, deleted.request_id.as_deref().unwrap_or_default());
+            log_change(
+                access,
+                "DeleteMessageCallback",
+                change,
+                deleted.request_id.as_deref().unwrap_or_default(),
+            );
             Ok(())
         }
         Err(error) => Err(call_failed(ctx, access, "DeleteMessageCallback", change, error)),
@@ -95,7 +108,11 @@ async fn slot(ctx: &Context, access: &Access, operation: Operation) -> Result<cr
         .acquire(&access.account, operation, Urgency::Change)
         .await
         .map_err(|paused| Failure::from(CallError::paused(paused.until)))?;
-    if ctx.may_write() { Ok(slot) } else { Err(Failure::Stopping) }
+    if ctx.may_write() {
+        Ok(slot)
+    } else {
+        Err(Failure::Stopping)
+    }
 }
 
 fn call_failed(ctx: &Context, access: &Access, action: &str, change: &Change<'_>, error: CallError) -> Failure {

@@ -10,13 +10,15 @@ pub fn advice(spec: &VodMessageCallbackSpec) -> Vec<(EventReason, String)> {
     let unlisted = event_types::unlisted(&spec.event_types);
     if !unlisted.is_empty() {
         let names = unlisted.join(", ");
-        let note = format!("eventTypes: {names} is not in the documented list; check the spelling. It is sent as it is");
+        let note =
+            format!("eventTypes: {names} is not in the documented list; check the spelling. It is sent as it is");
         words.push((EventReason::UnlistedEventType, note));
     }
     let single = event_types::single_ai(&spec.event_types);
     if !single.is_empty() {
         let names = single.join(", ");
-        let note = format!("eventTypes: the service subscribes to AI events through AIComplete; use it instead of {names}");
+        let note =
+            format!("eventTypes: the service subscribes to AI events through AIComplete; use it instead of {names}");
         words.push((EventReason::SingleAiEventType, note));
     }
     if let Some(mns) = &spec.mns
@@ -75,7 +77,11 @@ mod tests {
 
     #[test]
     fn hosts() {
-        let far = ["https://hooks.example.com/vod", "http://8.8.8.8/", "http://[2001:4860:4860::8888]:80/x"];
+        let far = [
+            "https://hooks.example.com/vod",
+            "http://8.8.8.8/",
+            "http://[2001:4860:4860::8888]:80/x",
+        ];
         let near = [
             "http://localhost:8080/",
             "http://receiver/",

@@ -65,7 +65,9 @@ impl Observed<'_> {
     pub fn decide(&self, live: Option<Option<&LiveSetting>>) -> Plan {
         let same_as_applied = self.applied.is_some_and(|a| a == self.wanted_applied);
         let baseline = self.baseline.filter(|_| same_as_applied);
-        let Some(live) = live else { return Plan::Set(Cause::Change) };
+        let Some(live) = live else {
+            return Plan::Set(Cause::Change);
+        };
         let found = self.wanted.differences(live, baseline);
         if self.policy == ManagementPolicy::Observe {
             return Plan::ReportObserved(found);
@@ -74,7 +76,9 @@ impl Observed<'_> {
         if !same_as_applied {
             return match self.applied {
                 _ if found.is_empty() && key_verified => Plan::Adopt,
-                None => Plan::Set(Cause::First { replacing: if live.is_some() { found } else { Vec::new() } }),
+                None => Plan::Set(Cause::First {
+                    replacing: if live.is_some() { found } else { Vec::new() },
+                }),
                 Some(_) => Plan::Set(Cause::Change),
             };
         }
@@ -115,14 +119,25 @@ pub fn farewell(
     let Some(live) = live else { return Farewell::AlreadyGone };
     let mut found = applied.differences(Some(live), baseline);
     // The switch is compared apart, because a setting with signing on cannot be written down without its key.
-    let live_on = live.auth_switch.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("on"));
+    let live_on = live
+        .auth_switch
+        .as_deref()
+        .is_some_and(|s| s.eq_ignore_ascii_case("on"));
     let as_before = baseline.is_some_and(|b| b.auth_switch == live.auth_switch);
     found.retain(|d| d.field != Field::AuthEnabled);
     if live_on != auth_enabled && !as_before && applied.callback_type() == "HTTP" {
         let word = |on: bool| if on { "on" } else { "off" }.to_owned();
-        found.push(FieldDifference { field: Field::AuthEnabled, desired: word(auth_enabled), observed: word(live_on) });
+        found.push(FieldDifference {
+            field: Field::AuthEnabled,
+            desired: word(auth_enabled),
+            observed: word(live_on),
+        });
     }
-    if found.is_empty() { Farewell::Delete } else { Farewell::NotOurs(found) }
+    if found.is_empty() {
+        Farewell::Delete
+    } else {
+        Farewell::NotOurs(found)
+    }
 }
 
 #[cfg(test)]

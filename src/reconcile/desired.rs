@@ -17,14 +17,21 @@ pub fn setting(spec: &VodMessageCallbackSpec, key: Option<AuthKey>) -> Option<Se
                 (None, _) => Auth::Off,
                 (Some(_), None) => return None,
             };
-            Target::Http { url: http.url.clone(), auth }
+            Target::Http {
+                url: http.url.clone(),
+                auth,
+            }
         }
-        (CallbackType::Mns, _, Some(mns)) => {
-            Target::Mns { endpoint: mns.endpoint.clone(), queue_name: mns.queue_name.clone() }
-        }
+        (CallbackType::Mns, _, Some(mns)) => Target::Mns {
+            endpoint: mns.endpoint.clone(),
+            queue_name: mns.queue_name.clone(),
+        },
         _ => return None,
     };
-    Some(Setting { target, event_types: spec.event_types.clone() })
+    Some(Setting {
+        target,
+        event_types: spec.event_types.clone(),
+    })
 }
 
 /// What `status.applied` says once the spec is applied.
@@ -33,8 +40,14 @@ pub fn applied(spec: &VodMessageCallbackSpec) -> AppliedSetting {
     let mns = spec.mns.as_ref().filter(|_| spec.callback_type == CallbackType::Mns);
     AppliedSetting {
         callback_type: spec.callback_type,
-        http: http.map(|h| AppliedHttp { url: h.url.clone(), auth_enabled: h.auth.as_ref().is_some_and(|a| a.enabled) }),
-        mns: mns.map(|m| MnsTarget { endpoint: m.endpoint.clone(), queue_name: m.queue_name.clone() }),
+        http: http.map(|h| AppliedHttp {
+            url: h.url.clone(),
+            auth_enabled: h.auth.as_ref().is_some_and(|a| a.enabled),
+        }),
+        mns: mns.map(|m| MnsTarget {
+            endpoint: m.endpoint.clone(),
+            queue_name: m.queue_name.clone(),
+        }),
         event_types: spec.event_types.clone(),
     }
 }
@@ -43,11 +56,20 @@ pub fn applied(spec: &VodMessageCallbackSpec) -> AppliedSetting {
 /// be expressed and is compared apart, by [`auth_enabled`].
 pub fn setting_of_applied(applied: &AppliedSetting) -> Option<Setting> {
     let target = match (&applied.http, &applied.mns) {
-        (Some(http), _) => Target::Http { url: http.url.clone(), auth: Auth::Off },
-        (None, Some(mns)) => Target::Mns { endpoint: mns.endpoint.clone(), queue_name: mns.queue_name.clone() },
+        (Some(http), _) => Target::Http {
+            url: http.url.clone(),
+            auth: Auth::Off,
+        },
+        (None, Some(mns)) => Target::Mns {
+            endpoint: mns.endpoint.clone(),
+            queue_name: mns.queue_name.clone(),
+        },
         (None, None) => return None,
     };
-    Some(Setting { target, event_types: applied.event_types.clone() })
+    Some(Setting {
+        target,
+        event_types: applied.event_types.clone(),
+    })
 }
 
 /// Whether what was applied signs callbacks.
@@ -107,6 +129,9 @@ pub fn app(spec: &VodMessageCallbackSpec) -> AppId {
 
 /// How often this resource is checked. The schema keeps the field sound; what slipped past it counts as absent.
 pub fn check_interval(spec: &VodMessageCallbackSpec, default: Duration) -> Duration {
-    let own = spec.check_interval.as_deref().and_then(|text| text.parse::<GoDuration>().ok());
+    let own = spec
+        .check_interval
+        .as_deref()
+        .and_then(|text| text.parse::<GoDuration>().ok());
     own.map_or(default, |GoDuration(d)| d)
 }

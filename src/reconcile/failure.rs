@@ -37,7 +37,11 @@ pub enum Failure {
 impl Failure {
     /// A stall without a call to the service.
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Stalled { reason, message: message.into(), call: None }
+        Self::Stalled {
+            reason,
+            message: message.into(),
+            call: None,
+        }
     }
 
     /// The label in `vod_operator_reconcile_total`.
@@ -50,7 +54,10 @@ impl Failure {
                 Reason::Contested => "contested",
                 _ => "credentials",
             },
-            Self::Waiting { reason: Reason::Throttled, .. } => "throttling",
+            Self::Waiting {
+                reason: Reason::Throttled,
+                ..
+            } => "throttling",
             Self::Waiting { .. } => "transient",
             Self::Kubernetes(_) => "kubernetes",
             Self::Stopping => "requeue",
@@ -69,19 +76,27 @@ impl From<CallError> for Failure {
         match error.class {
             ErrorClass::Throttling => Self::Waiting {
                 reason: Reason::Throttled,
-                message: format!("the service asks for fewer calls ({}); it is tried again by itself", error.code),
+                message: format!(
+                    "the service asks for fewer calls ({}); it is tried again by itself",
+                    error.code
+                ),
                 not_before: error.retry_after,
                 call: Some(Box::new(error)),
             },
             ErrorClass::Transient => Self::Waiting {
                 reason: Reason::ServiceUnavailable,
-                message: format!("the service did not answer as it should ({}): {said}; it is tried again by itself", error.code),
+                message: format!(
+                    "the service did not answer as it should ({}): {said}; it is tried again by itself",
+                    error.code
+                ),
                 not_before: error.retry_after,
                 call: Some(Box::new(error)),
             },
-            ErrorClass::Credentials => {
-                stalled(Reason::InvalidCredentials, "put a valid AccessKey into the Secret that spec.credentials names", error)
-            }
+            ErrorClass::Credentials => stalled(
+                Reason::InvalidCredentials,
+                "put a valid AccessKey into the Secret that spec.credentials names",
+                error,
+            ),
             ErrorClass::Permission => stalled(
                 Reason::PermissionDenied,
                 "allow vod:SetMessageCallback, vod:GetMessageCallback and vod:DeleteMessageCallback to this AccessKey, \

@@ -22,7 +22,9 @@ use crate::status::{Reason, Situation, ready_reason};
 
 /// How long until the grace period of a deletion ends.
 pub fn until_release(ctx: &Context, resource: &VodMessageCallback) -> Duration {
-    let Some(asked) = &resource.metadata.deletion_timestamp else { return ctx.defaults.deletion_grace };
+    let Some(asked) = &resource.metadata.deletion_timestamp else {
+        return ctx.defaults.deletion_grace;
+    };
     let waited = Timestamp::now().duration_since(asked.0);
     let waited = Duration::try_from(waited).unwrap_or_default();
     ctx.defaults.deletion_grace.saturating_sub(waited)
@@ -72,14 +74,17 @@ async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure
         && *old != new.0
     {
         let note = format!("the credentials now belong to account {new}: the setting of account {old} stays as it is");
-        ctx.events.publish(resource, Notice::warning(EventReason::LeftBehind, note));
+        ctx.events
+            .publish(resource, Notice::warning(EventReason::LeftBehind, note));
         return Ok(());
     }
     // Two resources with one setting: the one that does not own it leaves it alone.
     if observe::ownership(ctx, resource, &access.account).is_err() {
         return Ok(());
     }
-    let Some(setting) = desired::setting_of_applied(applied) else { return Ok(()) };
+    let Some(setting) = desired::setting_of_applied(applied) else {
+        return Ok(());
+    };
     let baseline = pass.status.reported.as_ref().map(desired::baseline);
     let live = observe::live(ctx, &access, Urgency::Change, Instant::now()).await?;
     let signs = desired::auth_enabled(applied);
@@ -90,15 +95,23 @@ async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure
                 "the live setting is no longer the one this resource applied ({} differ), so it is left alone",
                 desired::field_list(&found)
             );
-            ctx.events.publish(resource, Notice::warning(EventReason::NotOurs, note));
+            ctx.events
+                .publish(resource, Notice::warning(EventReason::NotOurs, note));
             Ok(())
         }
         Farewell::Delete => {
             let name = pass.name();
-            let change = Change { resource: &name, why: "deletion", fields: "all".to_owned() };
+            let change = Change {
+                resource: &name,
+                why: "deletion",
+                fields: "all".to_owned(),
+            };
             pass.entry.lock().writing = true;
             act::delete(ctx, &access, &change).await?;
-            ctx.events.publish(resource, Notice::normal(EventReason::Deleted, "DeleteMessageCallback succeeded"));
+            ctx.events.publish(
+                resource,
+                Notice::normal(EventReason::Deleted, "DeleteMessageCallback succeeded"),
+            );
             Ok(())
         }
     }
@@ -117,9 +130,14 @@ async fn release(pass: &Pass<'_>, failure: &Failure) -> Result<(), Failure> {
         spec.region, spec.app_id
     );
     tracing::warn!(resource = %pass.name(), account, region = %spec.region, app = %spec.app_id, class = failure.class(), "released; its setting stays at the service");
-    pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::Released, note));
+    pass.ctx
+        .events
+        .publish(pass.resource, Notice::warning(EventReason::Released, note));
     pass.ctx.metrics.released(match failure {
-        Failure::Stalled { reason: Reason::PermissionDenied, .. } => "PermissionDenied",
+        Failure::Stalled {
+            reason: Reason::PermissionDenied,
+            ..
+        } => "PermissionDenied",
         Failure::Stalled { .. } => "CredentialsLost",
         _ => "ServiceUnreachable",
     });
@@ -133,9 +151,15 @@ async fn say(pass: &mut Pass<'_>, failure: &Failure) -> Result<(), Failure> {
     };
     let message = format!("the deletion waits, at most for the grace period: {message}");
     let situation = Situation::new(*reason, message.clone());
-    pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(*reason), message));
+    pass.ctx
+        .events
+        .publish(pass.resource, Notice::warning(EventReason::of(*reason), message));
     let error = last_error(failure, Timestamp::now());
-    let news = News { situation: Some(situation), last_error: error.map(Some), ..News::default() };
+    let news = News {
+        situation: Some(situation),
+        last_error: error.map(Some),
+        ..News::default()
+    };
     pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
     Ok(())
 }

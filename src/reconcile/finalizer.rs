@@ -25,7 +25,12 @@ pub async fn put_on(ctx: &Context, resource: &VodMessageCallback) -> Result<(), 
         "kind": VodMessageCallback::kind(&()),
         "metadata": { "name": resource.name_any(), "uid": resource.uid(), "finalizers": [FINALIZER] },
     });
-    api.patch_metadata(&resource.name_any(), &PatchParams::apply(NAME).force(), &Patch::Apply(patch)).await?;
+    api.patch_metadata(
+        &resource.name_any(),
+        &PatchParams::apply(NAME).force(),
+        &Patch::Apply(patch),
+    )
+    .await?;
     Ok(())
 }
 
@@ -34,7 +39,9 @@ pub async fn take_off(ctx: &Context, resource: &VodMessageCallback) -> Result<()
     let api = api(ctx, resource);
     let name = resource.name_any();
     loop {
-        let Some(live) = api.get_metadata_opt(&name).await? else { return Ok(()) };
+        let Some(live) = api.get_metadata_opt(&name).await? else {
+            return Ok(());
+        };
         if live.metadata.uid != resource.metadata.uid {
             return Ok(());
         }
@@ -44,7 +51,10 @@ pub async fn take_off(ctx: &Context, resource: &VodMessageCallback) -> Result<()
             return Ok(());
         }
         let patch = json!({ "metadata": { "resourceVersion": live.metadata.resource_version, "finalizers": kept } });
-        match api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
+        match api
+            .patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+        {
             Ok(_) => return Ok(()),
             // Somebody wrote in between: the list must be read again.
             Err(kube::Error::Api(answer)) if answer.is_conflict() => {}

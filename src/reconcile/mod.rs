@@ -54,7 +54,11 @@ pub(crate) struct Pass<'a> {
 impl Pass<'_> {
     /// `namespace/name`, for logs.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.resource.namespace().unwrap_or_default(), self.resource.name_any())
+        format!(
+            "{}/{}",
+            self.resource.namespace().unwrap_or_default(),
+            self.resource.name_any()
+        )
     }
 
     /// Whether the status says that the present generation is held by the service.
@@ -65,7 +69,10 @@ impl Pass<'_> {
 }
 
 /// Reconciles one resource. Failures are said in the status and retried from here, so none is left for the caller.
-pub async fn reconcile(resource: Arc<VodMessageCallback>, ctx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
+pub async fn reconcile(
+    resource: Arc<VodMessageCallback>,
+    ctx: Arc<Context>,
+) -> Result<Action, std::convert::Infallible> {
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
     let entry = ctx.memories.of(&uid);
@@ -100,7 +107,14 @@ pub async fn reconcile(resource: Arc<VodMessageCallback>, ctx: Arc<Context>) -> 
         };
         due(&view)
     };
-    let mut pass = Pass { ctx: &ctx, resource: &resource, entry: &entry, premises, status, interval };
+    let mut pass = Pass {
+        ctx: &ctx,
+        resource: &resource,
+        entry: &entry,
+        premises,
+        status,
+        interval,
+    };
     let result = match what {
         Due::Nothing(wait) => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
         Due::Suspend => suspend(&mut pass).await,
@@ -137,7 +151,11 @@ fn settle(
             memory.retry = None;
             memory.backoff.reset();
             let done = pass.premises.deleting || pass.resource.spec.suspend;
-            return if done { Action::await_change() } else { Action::requeue(until_check) };
+            return if done {
+                Action::await_change()
+            } else {
+                Action::requeue(until_check)
+            };
         }
         Err(Failure::Stopping) => return Action::requeue(KUBERNETES_RETRY),
         Err(Failure::Kubernetes(error)) => {
@@ -149,11 +167,22 @@ fn settle(
         // Slowly: what it depends on has its own way to wake it.
         Err(Failure::Stalled { .. }) => {
             memory.backoff.reset();
-            if pass.premises.deleting { memory.backoff.next(None).max(Duration::from_secs(5)) } else { until_check }
+            if pass.premises.deleting {
+                memory.backoff.next(None).max(Duration::from_secs(5))
+            } else {
+                until_check
+            }
         }
     };
-    let wait = if pass.premises.deleting { wait.min(farewell::until_release(ctx, pass.resource)) } else { wait };
-    memory.retry = Some(Retry { at: now + wait, premises: pass.premises.clone() });
+    let wait = if pass.premises.deleting {
+        wait.min(farewell::until_release(ctx, pass.resource))
+    } else {
+        wait
+    };
+    memory.retry = Some(Retry {
+        at: now + wait,
+        premises: pass.premises.clone(),
+    });
     Action::requeue(wait)
 }
 
@@ -161,13 +190,19 @@ fn settle(
 async fn admitted(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
     let fresh = pass.status.conditions.is_empty();
     if fresh {
-        let situation = Situation::new(Reason::Progressing, "seen for the first time; the live setting is being read");
+        let situation = Situation::new(
+            Reason::Progressing,
+            "seen for the first time; the live setting is being read",
+        );
         pass.status = report(
             pass.ctx,
             pass.resource,
             pass.entry,
             &pass.status,
-            News { situation: Some(situation), ..News::default() },
+            News {
+                situation: Some(situation),
+                ..News::default()
+            },
         )
         .await?;
     }
@@ -196,7 +231,10 @@ async fn turn(pass: &mut Pass<'_>, urgency: Urgency, hint: &str) -> Result<Admit
             return Ok(admitted);
         }
         let situation = Situation::new(Reason::Throttled, "waits for its turn in the account's quota of calls");
-        let news = News { situation: Some(situation), ..News::default() };
+        let news = News {
+            situation: Some(situation),
+            ..News::default()
+        };
         pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
     }
     Ok(enter.await)
@@ -220,7 +258,10 @@ fn account_hint(resource: &VodMessageCallback) -> String {
 }
 
 async fn suspend(pass: &mut Pass<'_>) -> Result<(), Failure> {
-    let situation = Situation::new(Reason::Suspended, "spec.suspend is true: no call is made to the service");
+    let situation = Situation::new(
+        Reason::Suspended,
+        "spec.suspend is true: no call is made to the service",
+    );
     let news = News {
         situation: Some(situation),
         handled: pass.premises.requested.clone(),

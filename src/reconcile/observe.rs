@@ -47,7 +47,11 @@ pub struct Access {
 impl Access {
     /// The setting's identity.
     pub fn key(&self) -> SettingKey {
-        SettingKey { account: self.account.clone(), region: self.region.setting_region(), app: self.app.clone() }
+        SettingKey {
+            account: self.account.clone(),
+            region: self.region.setting_region(),
+            app: self.app.clone(),
+        }
     }
 }
 
@@ -69,17 +73,31 @@ pub async fn inputs(
             Some((name.to_owned(), key.to_owned(), values))
         }
     };
-    let base = base(ctx, spec, &namespace, key_values.as_ref().map(|(name, _, values)| (name.as_str(), values)), observed)
-        .await?;
+    let base = base(
+        ctx,
+        spec,
+        &namespace,
+        key_values.as_ref().map(|(name, _, values)| (name.as_str(), values)),
+        observed,
+    )
+    .await?;
     let key = match &key_values {
         None => None,
         Some((name, key, values)) => Some(auth_key(name, key, values)?),
     };
     drop(key_values);
-    let wanted = desired::setting(spec, key)
-        .ok_or_else(|| Failure::stalled(Reason::InvalidSpec, "exactly one of http and mns must go with callbackType"))?;
+    let wanted = desired::setting(spec, key).ok_or_else(|| {
+        Failure::stalled(
+            Reason::InvalidSpec,
+            "exactly one of http and mns must go with callbackType",
+        )
+    })?;
     let access = access(ctx, spec, base).await?;
-    Ok(Inputs { wanted, observed_secrets: observed.clone(), access })
+    Ok(Inputs {
+        wanted,
+        observed_secrets: observed.clone(),
+        access,
+    })
 }
 
 /// Only the way to the service, for a deletion.
@@ -117,29 +135,54 @@ async fn base(
         }
     };
     let credentials = from_secret_data(values.data()).map_err(|incomplete| {
-        Failure::stalled(Reason::SecretKeyMissing, format!("Secret {name} in namespace {namespace}: {incomplete}"))
+        Failure::stalled(
+            Reason::SecretKeyMissing,
+            format!("Secret {name} in namespace {namespace}: {incomplete}"),
+        )
     })?;
     Ok(Base::Given(credentials))
 }
 
 fn auth_key(name: &str, key: &str, values: &secrets::Values) -> Result<AuthKey, Failure> {
-    let value = values.data().get(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
-        Failure::stalled(Reason::SecretKeyMissing, format!("Secret {name} has no value at key {key}: add the AuthKey there"))
-    })?;
+    let value = values
+        .data()
+        .get(key)
+        .filter(|value| !value.0.is_empty())
+        .ok_or_else(|| {
+            Failure::stalled(
+                Reason::SecretKeyMissing,
+                format!("Secret {name} has no value at key {key}: add the AuthKey there"),
+            )
+        })?;
     AuthKey::parse(&value.0).map_err(|invalid| {
-        Failure::stalled(Reason::InvalidAuthKey, format!("key {key} of Secret {name}: {invalid}; the service refuses others"))
+        Failure::stalled(
+            Reason::InvalidAuthKey,
+            format!("key {key} of Secret {name}: {invalid}; the service refuses others"),
+        )
     })
 }
 
 async fn access(ctx: &Context, spec: &VodMessageCallbackSpec, base: Base) -> Result<Access, Failure> {
     let region = desired::region(spec);
-    let role = spec.credentials.as_ref().and_then(|c| c.assume_role.as_ref()).map(|role| AssumeRole {
-        role_arn: role.role_arn.clone(),
-        external_id: role.external_id.clone(),
-        session_name: role.session_name.clone(),
-    });
-    let credentials = ctx.credentials.resolve(base, role.as_ref(), &region).await.map_err(credential_failure)?;
-    let (account, account_note) = match ctx.identities.account_of(&credentials, &ctx.endpoints.sts(&region)).await {
+    let role = spec
+        .credentials
+        .as_ref()
+        .and_then(|c| c.assume_role.as_ref())
+        .map(|role| AssumeRole {
+            role_arn: role.role_arn.clone(),
+            external_id: role.external_id.clone(),
+            session_name: role.session_name.clone(),
+        });
+    let credentials = ctx
+        .credentials
+        .resolve(base, role.as_ref(), &region)
+        .await
+        .map_err(credential_failure)?;
+    let (account, account_note) = match ctx
+        .identities
+        .account_of(&credentials, &ctx.endpoints.sts(&region))
+        .await
+    {
         Ok(id) => (AccountKey::Account(id), None),
         Err(error) => {
             let note = format!(
@@ -150,7 +193,14 @@ async fn access(ctx: &Context, spec: &VodMessageCallbackSpec, base: Base) -> Res
         }
     };
     let endpoint = ctx.endpoints.vod(&region);
-    Ok(Access { credentials, account, account_note, endpoint, region, app: desired::app(spec) })
+    Ok(Access {
+        credentials,
+        account,
+        account_note,
+        endpoint,
+        region,
+        app: desired::app(spec),
+    })
 }
 
 fn credential_failure(error: CredentialError) -> Failure {
@@ -207,7 +257,10 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
             }
         }
     };
-    ctx.reads.read(access.key(), not_before, fetch).await.map_err(|error| Failure::from((*error).clone()))
+    ctx.reads
+        .read(access.key(), not_before, fetch)
+        .await
+        .map_err(|error| Failure::from((*error).clone()))
 }
 
 /// What an error teaches beyond this resource: the quota is narrower, or the credentials are stale.

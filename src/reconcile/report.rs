@@ -85,13 +85,16 @@ pub fn next_status(
 /// What `status.lastError` says about a failure.
 pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
     let (reason, message, call) = match failure {
-        Failure::Stalled { reason, message, call } | Failure::Waiting { reason, message, call, .. } => {
-            (reason, message, call)
-        }
+        Failure::Stalled { reason, message, call }
+        | Failure::Waiting {
+            reason, message, call, ..
+        } => (reason, message, call),
         Failure::Kubernetes(_) | Failure::Stopping => return None,
     };
     Some(LastError {
-        code: call.as_ref().map_or_else(|| reason.as_str().to_owned(), |c| c.code.clone()),
+        code: call
+            .as_ref()
+            .map_or_else(|| reason.as_str().to_owned(), |c| c.code.clone()),
         message: call.as_ref().map_or_else(|| message.clone(), |c| c.message.clone()),
         request_id: call.as_ref().and_then(|c| c.request_id.clone()),
         http_status: call.as_ref().and_then(|c| c.http_status).map(i32::from),

@@ -50,7 +50,11 @@ impl SecretIndex {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.complete.insert(scope.to_owned());
         let mut lost = Vec::new();
-        for (namespace, names) in seen.namespaces.iter_mut().filter(|(n, _)| scope.is_empty() || *n == scope) {
+        for (namespace, names) in seen
+            .namespaces
+            .iter_mut()
+            .filter(|(n, _)| scope.is_empty() || *n == scope)
+        {
             for (name, version) in names.iter_mut() {
                 let key = (namespace.clone(), name.clone());
                 if version.is_some() && !listed.contains(&key) {
@@ -88,20 +92,30 @@ impl SecretUsers {
     /// Notes what a resource refers to.
     pub fn refer(&self, uid: &str, resource: &ObjectName, spec: &VodMessageCallbackSpec) {
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now: Vec<_> = referenced(spec).into_iter().map(|name| (resource.namespace.clone(), name)).collect();
+        let now: Vec<_> = referenced(spec)
+            .into_iter()
+            .map(|name| (resource.namespace.clone(), name))
+            .collect();
         if users.by_resource.get(uid) == Some(&now) {
             return;
         }
         users.let_go(uid, resource);
         for secret in &now {
-            users.by_secret.entry(secret.clone()).or_default().insert(resource.clone());
+            users
+                .by_secret
+                .entry(secret.clone())
+                .or_default()
+                .insert(resource.clone());
         }
         users.by_resource.insert(uid.to_owned(), now);
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, uid: &str, resource: &ObjectName) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).let_go(uid, resource);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .let_go(uid, resource);
     }
 
     /// The resources that refer to a Secret.
@@ -143,7 +157,10 @@ pub fn credentials_name(spec: &VodMessageCallbackSpec) -> Option<&str> {
 
 /// The Secret and the key in it with the AuthKey, where the spec names one.
 pub fn key_ref(spec: &VodMessageCallbackSpec) -> Option<(&str, &str)> {
-    let http = spec.http.as_ref().filter(|_| spec.callback_type == crate::api::CallbackType::Http)?;
+    let http = spec
+        .http
+        .as_ref()
+        .filter(|_| spec.callback_type == crate::api::CallbackType::Http)?;
     let key_ref = &http.auth.as_ref()?.key_secret_ref;
     Some((key_ref.name.as_str(), key_ref.key.as_str()))
 }
@@ -178,8 +195,14 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
         )),
         Some(secret) => {
             let version = secret.metadata.resource_version.unwrap_or_default();
-            let observed = ObservedSecret { name: name.to_owned(), resource_version: version };
-            Ok(Values { data: secret.data.unwrap_or_default(), observed })
+            let observed = ObservedSecret {
+                name: name.to_owned(),
+                resource_version: version,
+            };
+            Ok(Values {
+                data: secret.data.unwrap_or_default(),
+                observed,
+            })
         }
     }
 }

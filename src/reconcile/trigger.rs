@@ -79,7 +79,9 @@ pub struct View<'a> {
 
 /// Answers the question.
 pub fn due(view: &View<'_>) -> Due {
-    let waiting = view.retry.filter(|r| r.premises == *view.premises && r.at > view.now && !view.woken);
+    let waiting = view
+        .retry
+        .filter(|r| r.premises == *view.premises && r.at > view.now && !view.woken);
     if view.premises.deleting {
         return match waiting {
             _ if !view.has_finalizer => Due::Nothing(None),
@@ -89,7 +91,8 @@ pub fn due(view: &View<'_>) -> Due {
     }
     let reason = ready_reason(&view.status.conditions);
     let settled_at_this_generation = view.status.observed_generation == Some(view.premises.generation);
-    let requested = view.premises.requested.is_some() && view.premises.requested != view.status.last_handled_reconcile_at;
+    let requested =
+        view.premises.requested.is_some() && view.premises.requested != view.status.last_handled_reconcile_at;
     if view.suspended {
         let said = settled_at_this_generation && reason == Some(Reason::Suspended) && !requested;
         return if said { Due::Nothing(None) } else { Due::Suspend };
@@ -113,7 +116,10 @@ pub fn due(view: &View<'_>) -> Due {
 /// Whether a referenced Secret is not the one whose version the status recorded.
 pub fn secrets_changed(seen: &[(String, SecretSight)], observed: &[ObservedSecret]) -> bool {
     seen.iter().any(|(name, sight)| {
-        let recorded = observed.iter().find(|o| o.name == *name).map(|o| o.resource_version.as_str());
+        let recorded = observed
+            .iter()
+            .find(|o| o.name == *name)
+            .map(|o| o.resource_version.as_str());
         match (sight, recorded) {
             (SecretSight::Unknown, _) | (SecretSight::Gone, None) => false,
             (SecretSight::Gone, Some(_)) | (SecretSight::Present(_), None) => true,

@@ -7,14 +7,23 @@ fn status(reason: Option<Reason>, generation: i64) -> VodMessageCallbackStatus {
     let now = Timestamp::UNIX_EPOCH;
     VodMessageCallbackStatus {
         observed_generation: reason.map(|_| generation),
-        conditions: reason.map(|r| conditions(&[], &Situation::new(r, "x"), generation, now)).unwrap_or_default(),
-        observed_secrets: vec![ObservedSecret { name: "s".into(), resource_version: "10".into() }],
+        conditions: reason
+            .map(|r| conditions(&[], &Situation::new(r, "x"), generation, now))
+            .unwrap_or_default(),
+        observed_secrets: vec![ObservedSecret {
+            name: "s".into(),
+            resource_version: "10".into(),
+        }],
         ..VodMessageCallbackStatus::default()
     }
 }
 
 fn premises() -> Premises {
-    Premises { generation: 3, secrets: vec![("s".into(), SecretSight::Present("10".into()))], ..Premises::default() }
+    Premises {
+        generation: 3,
+        secrets: vec![("s".into(), SecretSight::Present("10".into()))],
+        ..Premises::default()
+    }
 }
 
 struct Case {
@@ -44,9 +53,16 @@ impl Case {
         let now = Instant::now();
         let at = |seconds: i64| {
             let by = Duration::from_secs(seconds.unsigned_abs());
-            if seconds < 0 { now.checked_sub(by).unwrap() } else { now + by }
+            if seconds < 0 {
+                now.checked_sub(by).unwrap()
+            } else {
+                now + by
+            }
         };
-        let retry = self.retry_in.map(|s| Retry { at: at(s), premises: premises() });
+        let retry = self.retry_in.map(|s| Retry {
+            at: at(s),
+            premises: premises(),
+        });
         due(&View {
             premises: &self.premises,
             status: &self.status,
@@ -74,10 +90,23 @@ fn the_table() {
     assert_eq!(case(|c| c.check_in = -1), Due::ScheduledCheck);
     assert_eq!(case(|c| c.status = status(None, 0)), Due::Change, "just seen");
     assert_eq!(case(|c| c.premises.generation = 4), Due::Change, "the spec changed");
-    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("11".into()))]), Due::Change);
-    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("9".into()))]), MINUTE, "the watch lags");
-    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]), Due::Change);
-    assert_eq!(case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Unknown)]), MINUTE);
+    assert_eq!(
+        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("11".into()))]),
+        Due::Change
+    );
+    assert_eq!(
+        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("9".into()))]),
+        MINUTE,
+        "the watch lags"
+    );
+    assert_eq!(
+        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]),
+        Due::Change
+    );
+    assert_eq!(
+        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Unknown)]),
+        MINUTE
+    );
     assert_eq!(case(|c| c.premises.requested = Some("now".into())), Due::RequestedCheck);
     assert_eq!(
         case(|c| {
@@ -88,10 +117,20 @@ fn the_table() {
     );
     assert_eq!(case(|c| c.woken = true), Due::Change, "a rival came or went");
     for reason in Reason::ALL.into_iter().filter(|r| r.stalls()) {
-        assert_eq!(case(|c| c.status = status(Some(reason), 3)), MINUTE, "{} is retried slowly", reason.as_str());
+        assert_eq!(
+            case(|c| c.status = status(Some(reason), 3)),
+            MINUTE,
+            "{} is retried slowly",
+            reason.as_str()
+        );
     }
     for reason in Reason::ALL.into_iter().filter(|r| r.is_under_way()) {
-        assert_eq!(case(|c| c.status = status(Some(reason), 3)), Due::Change, "{}", reason.as_str());
+        assert_eq!(
+            case(|c| c.status = status(Some(reason), 3)),
+            Due::Change,
+            "{}",
+            reason.as_str()
+        );
     }
 }
 
@@ -104,7 +143,11 @@ fn suspension() {
         c.check_in = -1;
     };
     assert_eq!(case(said), Due::Nothing(None), "no check while suspended");
-    assert_eq!(case(|c| c.status = status(Some(Reason::Suspended), 3)), Due::Change, "resumed");
+    assert_eq!(
+        case(|c| c.status = status(Some(Reason::Suspended), 3)),
+        Due::Change,
+        "resumed"
+    );
 }
 
 #[test]
@@ -121,9 +164,16 @@ fn retries_wait_unless_what_they_depend_on_changes() {
     assert_eq!(waiting(|c| c.retry_in = Some(-1)), Due::Change);
     assert_eq!(waiting(|c| c.premises.generation = 4), Due::Change);
     assert_eq!(waiting(|c| c.premises.requested = Some("now".into())), Due::Change);
-    assert_eq!(waiting(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]), Due::Change);
+    assert_eq!(
+        waiting(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]),
+        Due::Change
+    );
     assert_eq!(waiting(|c| c.woken = true), Due::Change);
-    assert_eq!(case(|c| c.retry_in = Some(-1)), Due::ScheduledCheck, "a check that failed is made again");
+    assert_eq!(
+        case(|c| c.retry_in = Some(-1)),
+        Due::ScheduledCheck,
+        "a check that failed is made again"
+    );
 }
 
 #[test]

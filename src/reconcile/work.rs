@@ -41,7 +41,11 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
     news.last_error = Some(None);
     pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
     let contested = ready_reason(&pass.status.conditions) == Some(Reason::Contested);
-    if contested { Err(Failure::stalled(Reason::Contested, "said in the status already")) } else { Ok(()) }
+    if contested {
+        Err(Failure::stalled(Reason::Contested, "said in the status already"))
+    } else {
+        Ok(())
+    }
 }
 
 async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<ObservedSecret>) -> Result<News, Failure> {
@@ -64,7 +68,9 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
     let live_is_known = pass.entry.lock().live_is_known;
     let not_before = match urgency {
         Urgency::Change => asked_at,
-        Urgency::Check => asked_at.checked_sub(SHARED_READ_AGE.min(pass.interval / 2)).unwrap_or(asked_at),
+        Urgency::Check => asked_at
+            .checked_sub(SHARED_READ_AGE.min(pass.interval / 2))
+            .unwrap_or(asked_at),
     };
     let live = if facts.needs_live(live_is_known) {
         let live = observe::live(ctx, &inputs.access, urgency, not_before).await?;
@@ -87,12 +93,7 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
 }
 
 /// Carries out a plan and says what came of it.
-async fn carry_out(
-    pass: &Pass<'_>,
-    inputs: &Inputs,
-    plan: Plan,
-    live: Option<&LiveSetting>,
-) -> Result<News, Failure> {
+async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&LiveSetting>) -> Result<News, Failure> {
     let tell = |notice: Notice| pass.ctx.events.publish(pass.resource, notice);
     match plan {
         Plan::Set(Cause::First { replacing }) => {
@@ -105,10 +106,16 @@ async fn carry_out(
         Plan::Set(Cause::Drift(found)) => correct(pass, inputs, found).await,
         Plan::Adopt => {
             finalizer::put_on(pass.ctx, pass.resource).await?;
-            tell(Notice::normal(EventReason::Adopted, "the service already holds what the spec says; no call was needed"));
+            tell(Notice::normal(
+                EventReason::Adopted,
+                "the service already holds what the spec says; no call was needed",
+            ));
             in_sync(pass);
             Ok(News {
-                situation: Some(Situation::new(Reason::InSync, "the service already held what the spec says")),
+                situation: Some(Situation::new(
+                    Reason::InSync,
+                    "the service already held what the spec says",
+                )),
                 applied: Some(desired::applied(&pass.resource.spec)),
                 reported: Some(live.map(desired::reported)),
                 ..News::default()
@@ -118,8 +125,15 @@ async fn carry_out(
             in_sync(pass);
             // `Applied` stays until something happens: a resource at rest is not written.
             let before = ready_reason(&pass.status.conditions).filter(|_| pass.holds_generation());
-            let reason = if before == Some(Reason::Applied) { Reason::Applied } else { Reason::InSync };
-            Ok(News { situation: Some(Situation::new(reason, words(reason))), ..News::default() })
+            let reason = if before == Some(Reason::Applied) {
+                Reason::Applied
+            } else {
+                Reason::InSync
+            };
+            Ok(News {
+                situation: Some(Situation::new(reason, words(reason))),
+                ..News::default()
+            })
         }
         Plan::TakeBaseline(rewritten) => {
             tell_rewritten(pass, &rewritten);
@@ -133,16 +147,25 @@ async fn carry_out(
             if pass.status.differences != desired::differences(&found) {
                 pass.ctx.metrics.drift("reported");
                 let fields = desired::field_list(&found);
-                tell(Notice::warning(EventReason::DriftDetected, format!("changed at the service, left as found (ApplyOnly): {fields}")));
+                tell(Notice::warning(
+                    EventReason::DriftDetected,
+                    format!("changed at the service, left as found (ApplyOnly): {fields}"),
+                ));
             }
-            let message = format!("the service holds another value for {}; managementPolicy ApplyOnly leaves it", desired::field_list(&found));
+            let message = format!(
+                "the service holds another value for {}; managementPolicy ApplyOnly leaves it",
+                desired::field_list(&found)
+            );
             Ok(differing(Reason::Drifted, message, found))
         }
         Plan::ReportObserved(found) => {
             let message = if found.is_empty() {
                 "observed: the service holds what the spec says".to_owned()
             } else {
-                format!("observed: the service holds another value for {}", desired::field_list(&found))
+                format!(
+                    "observed: the service holds another value for {}",
+                    desired::field_list(&found)
+                )
             };
             Ok(differing(Reason::Observed, message, found))
         }
@@ -150,8 +173,14 @@ async fn carry_out(
 }
 
 fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> News {
-    let situation = Situation { differences: found, ..Situation::new(reason, message) };
-    News { situation: Some(situation), ..News::default() }
+    let situation = Situation {
+        differences: found,
+        ..Situation::new(reason, message)
+    };
+    News {
+        situation: Some(situation),
+        ..News::default()
+    }
 }
 
 async fn set(
@@ -163,12 +192,20 @@ async fn set(
 ) -> Result<News, Failure> {
     finalizer::put_on(pass.ctx, pass.resource).await?;
     let name = pass.name();
-    let change = Change { resource: &name, why, fields };
+    let change = Change {
+        resource: &name,
+        why,
+        fields,
+    };
     let applied = act::set(pass.ctx, &inputs.access, &inputs.wanted, pass.entry, &change).await?;
     pass.ctx.events.publish(
         pass.resource,
         Notice::normal(
-            if reason == Reason::DriftCorrected { EventReason::DriftCorrected } else { EventReason::Applied },
+            if reason == Reason::DriftCorrected {
+                EventReason::DriftCorrected
+            } else {
+                EventReason::Applied
+            },
             format!("SetMessageCallback succeeded, RequestId {}", applied.request_id),
         ),
     );
@@ -195,12 +232,18 @@ async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) 
             "somebody else keeps changing {fields}: corrections are paused and tried again once in 10 check intervals; \
              find the other writer (another cluster, a script, the console)"
         );
-        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(Reason::Contested), message.clone()));
+        pass.ctx.events.publish(
+            pass.resource,
+            Notice::warning(EventReason::of(Reason::Contested), message.clone()),
+        );
         return Ok(differing(Reason::Contested, message, found));
     }
     pass.ctx.events.publish(
         pass.resource,
-        Notice::warning(EventReason::DriftDetected, format!("changed at the service, being corrected: {fields}")),
+        Notice::warning(
+            EventReason::DriftDetected,
+            format!("changed at the service, being corrected: {fields}"),
+        ),
     );
     let news = set(pass, inputs, "drift", fields, Reason::DriftCorrected).await?;
     pass.entry.lock().contest.corrected(now);
@@ -222,7 +265,11 @@ fn words(reason: Reason) -> &'static str {
 
 fn replaced_words(replacing: &[FieldDifference]) -> String {
     let each = |d: &FieldDifference| {
-        let observed = if d.observed.is_empty() { "(none)" } else { d.observed.as_str() };
+        let observed = if d.observed.is_empty() {
+            "(none)"
+        } else {
+            d.observed.as_str()
+        };
         format!("{} {observed}", d.field.path())
     };
     let list = replacing.iter().map(each).collect::<Vec<_>>().join(", ");
@@ -232,14 +279,20 @@ fn replaced_words(replacing: &[FieldDifference]) -> String {
 fn tell_rewritten(pass: &Pass<'_>, rewritten: &[FieldDifference]) {
     if !rewritten.is_empty() {
         let fields = desired::field_list(rewritten);
-        let note = format!("the service reports its own words for {fields} (see status.reported); they are taken as the baseline");
-        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::ReadBackDiffers, note));
+        let note = format!(
+            "the service reports its own words for {fields} (see status.reported); they are taken as the baseline"
+        );
+        pass.ctx
+            .events
+            .publish(pass.resource, Notice::warning(EventReason::ReadBackDiffers, note));
     }
 }
 
 /// Credentials that now belong to another account leave the old account's setting behind.
 fn moved_account(pass: &Pass<'_>, inputs: &Inputs) -> bool {
-    let (Some(old), Some(new)) = (&pass.status.account_id, inputs.access.account.account()) else { return false };
+    let (Some(old), Some(new)) = (&pass.status.account_id, inputs.access.account.account()) else {
+        return false;
+    };
     if *old == new.0 {
         return false;
     }
@@ -249,30 +302,45 @@ fn moved_account(pass: &Pass<'_>, inputs: &Inputs) -> bool {
             "the credentials moved from account {old} to {new}: the setting of account {old} in {} for {} stays as it is; remove it there if it is not wanted",
             spec.region, spec.app_id
         );
-        pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::AccountChanged, note));
+        pass.ctx
+            .events
+            .publish(pass.resource, Notice::warning(EventReason::AccountChanged, note));
     }
     true
 }
 
 /// The Secret of the AuthKey has another version than when it was applied, or the last attempt to apply it failed.
 fn key_may_have_changed(pass: &Pass<'_>, observed: &[ObservedSecret]) -> bool {
-    let Some((name, _)) = secrets::key_ref(&pass.resource.spec) else { return false };
+    let Some((name, _)) = secrets::key_ref(&pass.resource.spec) else {
+        return false;
+    };
     let version = |list: &[ObservedSecret]| list.iter().find(|s| s.name == name).map(|s| s.resource_version.clone());
     let refused = ready_reason(&pass.status.conditions) == Some(Reason::InvalidSpec);
     refused || version(observed) != version(&pass.status.observed_secrets)
 }
 
 /// Says in the status and in an event what went wrong, as far as the contract wants it said.
-async fn failed(pass: &mut Pass<'_>, what: Due, observed: Vec<ObservedSecret>, failure: &Failure) -> Result<(), Failure> {
+async fn failed(
+    pass: &mut Pass<'_>,
+    what: Due,
+    observed: Vec<ObservedSecret>,
+    failure: &Failure,
+) -> Result<(), Failure> {
     let now = observe::now();
-    let mut news = News { last_error: last_error(failure, now).map(Some), ..News::default() };
+    let mut news = News {
+        last_error: last_error(failure, now).map(Some),
+        ..News::default()
+    };
     match failure {
         Failure::Stopping | Failure::Kubernetes(_) => return Ok(()),
         Failure::Stalled { reason, message, .. } => {
             news.situation = Some(Situation::new(*reason, message.clone()));
             news.observed_secrets = Some(observed);
             news.handled.clone_from(&pass.premises.requested);
-            pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(*reason), message.clone()));
+            pass.ctx.events.publish(
+                pass.resource,
+                Notice::warning(EventReason::of(*reason), message.clone()),
+            );
         }
         Failure::Waiting { reason, message, .. } => {
             news.handled.clone_from(&pass.premises.requested);
@@ -284,7 +352,10 @@ async fn failed(pass: &mut Pass<'_>, what: Due, observed: Vec<ObservedSecret>, f
                 }
             } else {
                 news.situation = Some(Situation::new(*reason, message.clone()));
-                pass.ctx.events.publish(pass.resource, Notice::warning(EventReason::of(*reason), message.clone()));
+                pass.ctx.events.publish(
+                    pass.resource,
+                    Notice::warning(EventReason::of(*reason), message.clone()),
+                );
             }
         }
     }

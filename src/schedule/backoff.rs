@@ -21,7 +21,11 @@ impl Backoff {
         let hint = hint.unwrap_or_default().min(LONGEST);
         // Jitter goes on top of a hint too, so that those who were told the same time do not come back together.
         let jittered = full.mul_f64(0.5 + draw.clamp(0.0, 1.0) / 2.0);
-        if hint > jittered { (hint + FIRST.mul_f64(draw.clamp(0.0, 1.0))).min(LONGEST.max(hint)) } else { jittered }
+        if hint > jittered {
+            (hint + FIRST.mul_f64(draw.clamp(0.0, 1.0))).min(LONGEST.max(hint))
+        } else {
+            jittered
+        }
     }
 
     /// Starts over after a success.

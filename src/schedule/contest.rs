@@ -30,7 +30,10 @@ pub struct Contest {
 impl Contest {
     /// After a restart that finds the setting contested.
     pub fn resumed_contested(now: Instant) -> Self {
-        Self { corrections: VecDeque::new(), last_attempt: Some(now) }
+        Self {
+            corrections: VecDeque::new(),
+            last_attempt: Some(now),
+        }
     }
 
     /// Whether the setting is contested.
@@ -42,7 +45,11 @@ impl Contest {
     pub fn on_drift(&mut self, now: Instant, interval: Duration) -> Correction {
         let window = interval.saturating_mul(WINDOW);
         if self.last_attempt.is_none() {
-            while self.corrections.front().is_some_and(|first| now.duration_since(*first) >= window) {
+            while self
+                .corrections
+                .front()
+                .is_some_and(|first| now.duration_since(*first) >= window)
+            {
                 self.corrections.pop_front();
             }
             if self.corrections.len() < CORRECTIONS {
@@ -51,7 +58,13 @@ impl Contest {
             self.last_attempt = self.corrections.back().copied().or(Some(now));
         }
         let since = self.last_attempt.map_or(window, |last| now.duration_since(last));
-        if since >= window { Correction::Correct } else { Correction::Hold { next_attempt_in: window - since } }
+        if since >= window {
+            Correction::Correct
+        } else {
+            Correction::Hold {
+                next_attempt_in: window - since,
+            }
+        }
     }
 
     /// A correction was made.
@@ -104,7 +117,12 @@ mod tests {
     fn a_restart_goes_on_waiting() {
         let now = Instant::now();
         let mut contest = Contest::resumed_contested(now);
-        assert_eq!(contest.on_drift(now, MINUTE), Correction::Hold { next_attempt_in: MINUTE * 10 });
+        assert_eq!(
+            contest.on_drift(now, MINUTE),
+            Correction::Hold {
+                next_attempt_in: MINUTE * 10
+            }
+        );
         assert_eq!(contest.on_drift(now + MINUTE * 10, MINUTE), Correction::Correct);
     }
 

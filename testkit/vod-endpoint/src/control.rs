@@ -1,0 +1,109 @@
+//! Steering from the shell: `curl -X POST CONTROL/faults -d '{"how":"hang","times":1}'`.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{delete, get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::faults::Fault;
+use crate::server::Shared;
+use crate::settings::Behaviour;
+use crate::world::{AccessKey, World};
+
+#[derive(Deserialize)]
+struct NamedKey {
+    id: String,
+    #[serde(flatten)]
+    key: AccessKey,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    #[serde(default = "account")]
+    account: String,
+    #[serde(default = "region")]
+    region: String,
+    #[serde(default = "app")]
+    app: String,
+    /// Absent: the setting is removed.
+    fields: Option<std::collections::BTreeMap<String, String>>,
+}
+
+fn account() -> String {
+    crate::ACCOUNT.into()
+}
+
+fn region() -> String {
+    "cn-shanghai".into()
+}
+
+fn app() -> String {
+    "app-1000000".into()
+}
+
+fn lock(world: &Shared) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn service(world: Shared) -> Router {
+    Router::new()
+        .route(
+            "/calls",
+            get(async |State(w): State<Shared>| Json(lock(&w).calls().to_vec())),
+        )
+        .route(
+            "/calls",
+            delete(async |State(w): State<Shared>| {
+                lock(&w).forget_calls();
+            }),
+        )
+        .route(
+            "/keys",
+            post(async |State(w): State<Shared>, Json(named): Json<NamedKey>| {
+                lock(&w).keys.insert(named.id, named.key);
+            }),
+        )
+        .route(
+            "/settings",
+            post(async |State(w): State<Shared>, Json(change): Json<Change>| {
+                let mut world = lock(&w);
+                match change.fields {
+                    None => world.remove_setting(&change.account, &change.region, &change.app),
+                    Some(fields) => {
+                        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                        world.put_setting(&change.account, &change.region, &change.app, &fields);
+                    }
+                }
+            }),
+        )
+        .route(
+            "/faults",
+            post(async |State(w): State<Shared>, Json(fault): Json<Fault>| {
+                lock(&w).faults.push(fault);
+            }),
+        )
+        .route(
+            "/faults",
+            delete(async |State(w): State<Shared>| {
+                lock(&w).faults.clear();
+            }),
+        )
+        .route(
+            "/behaviour",
+            post(async |State(w): State<Shared>, Json(behaviour): Json<Behaviour>| {
+                lock(&w).behaviour = behaviour;
+            }),
+        )
+        .route(
+            "/clock",
+            post(async |State(w): State<Shared>, Json(skew): Json<Value>| {
+                lock(&w).clock_skew = skew.get("skewSeconds").and_then(Value::as_i64).unwrap_or(0);
+            }),
+        )
+        .route("/healthz", get(async || Json(json!({ "ok": true }))))
+        .with_state(world)
+}

@@ -1,0 +1,31 @@
+//! Contract 3, "Apply": one Set for a change, read before and after, adoption.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+use common::{Stage, URL, app};
+
+#[tokio::test]
+async fn one_apply_is_one_set_and_two_gets() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    stage.apply(&stage.http("one")).await;
+    let status = stage.ready("one", "Applied").await;
+    let actions: Vec<_> = stage.calls("one").iter().map(|c| c.action.clone()).collect();
+    assert_eq!(
+        actions,
+        ["GetMessageCallback", "SetMessageCallback", "GetMessageCallback"]
+    );
+    let live = stage.live("one").unwrap();
+    assert_eq!(live["CallbackURL"], URL);
+    let set = stage.calls("one").remove(1);
+    let status = if status.get("status").is_some() {
+        status["status"].clone()
+    } else {
+        stage.status("one").await
+    };
+    assert_eq!(status["requestId"], set.request_id);
+    assert_eq!(status["accountId"], vod_endpoint::ACCOUNT);
+    assert_eq!(set.parameters["AppId"], app("one"));
+    stage.check_now("one", "again").await;
+    assert_eq!(stage.sets("one"), 1, "one more reconcile makes no Set");
+}

@@ -1,0 +1,130 @@
+//! What every process-level test starts from: one control plane for the test binary, and for each test an endpoint,
+//! a namespace with a Secret, and an operator of its own.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "shared by test binaries that each use a part of it"
+)]
+
+use control_plane::ControlPlane;
+use harness::{Cluster, Operator, Vmc};
+use serde_json::Value;
+use vod_endpoint::{ACCOUNT, Call, Endpoint, KEY_ID, KEY_SECRET};
+
+pub const URL: &str = "https://hooks.example.com/vod";
+pub const REGION: &str = "cn-shanghai";
+
+pub struct Stage {
+    pub plane: &'static ControlPlane,
+    pub cluster: Cluster,
+    pub endpoint: Endpoint,
+    pub ns: String,
+}
+
+impl Stage {
+    pub async fn set() -> Self {
+        let plane = control_plane::shared().await.unwrap();
+        let cluster = Cluster::new(plane.client().await.unwrap());
+        cluster.install_crd().await.unwrap();
+        let ns = cluster.namespace("vod").await.unwrap();
+        cluster.access_key(&ns, KEY_ID, KEY_SECRET).await.unwrap();
+        let endpoint = Endpoint::start().await.unwrap();
+        Self {
+            plane,
+            cluster,
+            endpoint,
+            ns,
+        }
+    }
+
+    /// An operator for this test's namespace.
+    pub async fn operator(&self, args: &[&str]) -> Operator {
+        self.builder(args).start().await.unwrap()
+    }
+
+    pub fn builder(&self, args: &[&str]) -> harness::OperatorBuilder {
+        Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
+            .kubeconfig(self.plane.kubeconfig_path())
+            .vod_endpoint(self.endpoint.url())
+            .sts_endpoint(self.endpoint.url())
+            .env("RUST_LOG", "trace")
+            .args(["--watch-namespace", &self.ns])
+            .args(args.iter().copied())
+    }
+
+    /// A callback of its own app, so that several in one test are several settings.
+    pub fn http(&self, name: &str) -> Vmc {
+        Vmc::http(&self.ns, name, URL).app_id(&app(name))
+    }
+
+    pub async fn apply(&self, vmc: &Vmc) {
+        self.cluster.apply_vmc(vmc).await.unwrap();
+    }
+
+    pub async fn ready(&self, name: &str, reason: &str) -> Value {
+        self.cluster
+            .wait_condition(&self.ns, name, ("Ready", "True", reason))
+            .await
+            .unwrap()
+    }
+
+    pub async fn not_ready(&self, name: &str, reason: &str) -> Value {
+        self.cluster
+            .wait_condition(&self.ns, name, ("Ready", "False", reason))
+            .await
+            .unwrap()
+    }
+
+    pub async fn status(&self, name: &str) -> Value {
+        self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()["status"].clone()
+    }
+
+    pub fn sets(&self, name: &str) -> usize {
+        self.endpoint.world().count("SetMessageCallback", &app(name))
+    }
+
+    pub fn gets(&self, name: &str) -> usize {
+        self.endpoint.world().count("GetMessageCallback", &app(name))
+    }
+
+    pub fn deletes(&self, name: &str) -> usize {
+        self.endpoint.world().count("DeleteMessageCallback", &app(name))
+    }
+
+    pub fn calls(&self, name: &str) -> Vec<Call> {
+        let app = app(name);
+        self.endpoint
+            .world()
+            .calls()
+            .iter()
+            .filter(|c| c.app() == app && c.action.ends_with("Callback"))
+            .cloned()
+            .collect()
+    }
+
+    /// Changes the setting behind the operator's back.
+    pub fn tamper(&self, name: &str, fields: &[(&str, &str)]) {
+        self.endpoint.world().put_setting(ACCOUNT, REGION, &app(name), fields);
+    }
+
+    pub fn live(&self, name: &str) -> Option<std::collections::BTreeMap<String, String>> {
+        self.endpoint.world().setting(ACCOUNT, REGION, &app(name)).cloned()
+    }
+
+    /// Waits until the resource's annotation was handled.
+    pub async fn check_now(&self, name: &str, token: &str) {
+        let annotations =
+            serde_json::json!({ "metadata": { "annotations": { "vod-operator.dev/reconcile-requested-at": token } } });
+        self.cluster.patch_vmc(&self.ns, name, &annotations).await.unwrap();
+        harness::eventually("the requested check was handled", async || {
+            Ok::<_, harness::Error>(self.status(name).await["lastHandledReconcileAt"] == token)
+        })
+        .await
+        .unwrap();
+    }
+}
+
+pub fn app(name: &str) -> String {
+    format!("app-{name}")
+}
