@@ -1,10 +1,10 @@
 //! What the cluster asks of the process: its metrics, whether it lives, whether it is ready.
 
-use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::metrics::{self, Metrics};
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
@@ -228,11 +228,21 @@ fn routes(metrics: Arc<Metrics>, health: Health) -> Router {
             get(async |State(health): State<Health>| probe(health.ready())),
         )
         .with_state(health);
-    let scrape = async |State(metrics): State<Arc<Metrics>>| ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.encode());
     Router::new()
         .route("/metrics", get(scrape))
         .with_state(metrics)
         .merge(probes)
+}
+
+/// In the format that is asked for: Prometheus asks for OpenMetrics, a person with curl does not.
+async fn scrape(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let (format, text) = if accept.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        (metrics::OPENMETRICS, metrics.encode())
+    } else {
+        (metrics::PLAIN, metrics.encode_plain())
+    };
+    ([(header::CONTENT_TYPE, format)], text)
 }
 
 fn probe(state: Result<(), String>) -> impl IntoResponse {
@@ -312,7 +322,14 @@ mod tests {
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET /metr").await.unwrap();
 
-        let metrics = ask(address, &request("/metrics")).await;
+        let plain = ask(address, &request("/metrics")).await;
+        assert!(plain.contains("text/plain; version=0.0.4"), "{plain}");
+        let open = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n\r\n";
+        let metrics = ask(
+            address,
+            &request("/metrics").replace("\r\n\r\n", &format!("\r\n{open}")),
+        )
+        .await;
         assert!(
             metrics.contains("application/openmetrics-text; version=1.0.0"),
             "{metrics}"

@@ -3,7 +3,7 @@
 use crate::cli;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use std::{
@@ -15,7 +15,9 @@ use std::{
 };
 
 /// What [`Metrics::encode`] is written in.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What [`Metrics::encode_plain`] is written in.
+pub const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// More distinct codes than the service has ever had; what comes after them is counted as [`OTHER`], because each
 /// label value costs memory here and in Prometheus for good.
@@ -78,6 +80,12 @@ struct ByReason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByWatch {
     watch: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+    commit: &'static str,
 }
 
 /// Everything that is counted. Labels never hold a resource's name: their number must not grow with the cluster.
@@ -152,7 +160,7 @@ impl Metrics {
         }
     }
 
-    /// The registry adds `_total` to counters and `_info` to build information by itself.
+    /// The registry adds `_total` to counters by itself.
     fn registered(mut self) -> Self {
         let mut to = Registry::with_prefix("vod_operator");
         to.register("reconcile", "Reconciles, by how they ended", self.reconciles.clone());
@@ -193,8 +201,11 @@ impl Metrics {
             self.released.clone(),
         );
         to.register("watch_errors", "Errors of watches", self.watch_errors.clone());
-        let build = Info::new([("version", cli::VERSION), ("commit", cli::COMMIT)].to_vec());
-        to.register("build", "The build that is running", build);
+        // A gauge and not an Info, a type that the plain format does not know.
+        let build: Family<Build, Gauge> = Family::default();
+        let (version, commit) = (cli::VERSION, cli::COMMIT);
+        build.get_or_create(&Build { version, commit }).set(1);
+        to.register("build_info", "The build that is running", build);
         self.registry = to;
         self
     }
@@ -265,105 +276,35 @@ impl Metrics {
         self.watch_errors.get_or_create(&ByWatch { watch }).inc();
     }
 
-    /// The metrics as text, of type [`CONTENT_TYPE`].
+    /// The metrics as text, of type [`OPENMETRICS`].
     pub fn encode(&self) -> String {
         let mut written = String::new();
         // Writing to a String does not fail.
         let _ = text::encode(&mut written, &self.registry);
         written
     }
+
+    /// The metrics as text, of type [`PLAIN`], for who does not ask for the other: it differs in where a counter's
+    /// `_total` is part of the name, and in having no end mark.
+    pub fn encode_plain(&self) -> String {
+        let open = self.encode();
+        let counters: BTreeSet<&str> = open
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+            .collect();
+        let lines = open.lines().filter(|line| *line != "# EOF").map(|line| {
+            let mut words = line.splitn(4, ' ');
+            match (words.next(), words.next(), words.next(), words.next()) {
+                (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(name) => {
+                    format!("# {what} {name}_total {rest}\n")
+                }
+                _ => format!("{line}\n"),
+            }
+        });
+        lines.collect()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn has(text: &str, line: &str) {
-        assert!(text.lines().any(|found| found == line), "{line} is not among:\n{text}");
-    }
-
-    #[test]
-    fn names_are_the_contract_s() {
-        let metrics = Metrics::new();
-        metrics.reconciled("ok", Duration::from_millis(20));
-        metrics.api_call("SetMessageCallback", "Throttling.User", Duration::from_secs(1));
-        metrics.quota_waited(Duration::from_millis(1));
-        metrics.drift("corrected");
-        metrics.set_leader(true);
-        metrics.released("DeletionGrace");
-        metrics.watch_failed("secrets");
-        let text = metrics.encode();
-        has(&text, r#"vod_operator_reconcile_total{result="ok"} 1"#);
-        has(&text, "vod_operator_reconcile_duration_seconds_count 1");
-        has(
-            &text,
-            r#"vod_operator_api_requests_total{action="SetMessageCallback",code="Throttling.User"} 1"#,
-        );
-        has(
-            &text,
-            r#"vod_operator_api_request_duration_seconds_count{action="SetMessageCallback"} 1"#,
-        );
-        has(&text, "vod_operator_quota_wait_seconds_count 1");
-        has(&text, r#"vod_operator_drift_total{outcome="corrected"} 1"#);
-        has(&text, "vod_operator_leader 1");
-        has(&text, r#"vod_operator_released_total{reason="DeletionGrace"} 1"#);
-        has(&text, r#"vod_operator_watch_errors_total{watch="secrets"} 1"#);
-        has(
-            &text,
-            &format!(
-                r#"vod_operator_build_info{{version="{}",commit="{}"}} 1"#,
-                cli::VERSION,
-                cli::COMMIT
-            ),
-        );
-        assert!(
-            text.ends_with("# EOF\n"),
-            "a scraper refuses a text that may be cut off"
-        );
-    }
-
-    #[test]
-    fn known_values_start_at_zero() {
-        let text = Metrics::new().encode();
-        for line in [
-            r#"vod_operator_reconcile_total{result="requeue"} 0"#,
-            r#"vod_operator_reconcile_total{result="permission"} 0"#,
-            r#"vod_operator_api_requests_total{action="DeleteMessageCallback",code="OK"} 0"#,
-            r#"vod_operator_drift_total{outcome="contested"} 0"#,
-            r#"vod_operator_watch_errors_total{watch="resources"} 0"#,
-            "vod_operator_leader 0",
-        ] {
-            has(&text, line);
-        }
-    }
-
-    #[test]
-    fn states_that_vanish_go_to_zero() {
-        let metrics = Metrics::new();
-        metrics.set_states(&BTreeMap::from([("Ready", 2), ("Stalled", 1)]));
-        metrics.set_states(&BTreeMap::from([("Ready", 3)]));
-        let text = metrics.encode();
-        has(&text, r#"vod_operator_resources{state="Ready"} 3"#);
-        has(&text, r#"vod_operator_resources{state="Stalled"} 0"#);
-    }
-
-    #[test]
-    fn codes_are_bounded_in_number_and_form() {
-        let metrics = Metrics::new();
-        for n in 0..1000 {
-            metrics.api_call("GetMessageCallback", &format!("Code.{n}"), Duration::ZERO);
-        }
-        for odd in ["", "two words", "a\"b", "line\nbreak", &"x".repeat(65)] {
-            metrics.api_call("GetMessageCallback", odd, Duration::ZERO);
-        }
-        let text = metrics.encode();
-        let series = text
-            .lines()
-            .filter(|line| line.starts_with(r#"vod_operator_api_requests_total{action="GetMessageCallback""#));
-        assert_eq!(series.count(), MOST_CODES + 2, "the codes, OK and other");
-        has(
-            &text,
-            r#"vod_operator_api_requests_total{action="GetMessageCallback",code="other"} 905"#,
-        );
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

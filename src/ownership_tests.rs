@@ -143,10 +143,12 @@ proptest! {
                 prop_assert_eq!(&claims.verdict(&format!("uid-{other}")), verdict);
                 let changed = before.get(other).is_some_and(|b| b != verdict);
                 if *other != n && changed {
-                    prop_assert!(names(&woken).contains(&format!("r{other}").as_str()));
+                    let name = format!("r{other}");
+                    prop_assert!(names(&woken).contains(&name.as_str()));
                 }
             }
-            prop_assert!(!names(&woken).contains(&format!("r{n}").as_str()));
+            let name = format!("r{n}");
+            prop_assert!(!names(&woken).contains(&name.as_str()));
         }
     }
 }

@@ -56,23 +56,11 @@ impl Filter {
     }
 }
 
-/// What an error of the API server may show in a log: its own words, not the library's, which may hold bodies.
-pub fn api_error(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(answer) => format!("{} ({})", answer.message, answer.code),
-        kube::Error::HyperError(_) | kube::Error::Service(_) => "no answer from the API server".to_owned(),
-        kube::Error::SerdeError(_) => "an answer that cannot be read".to_owned(),
-        _ => "the call to the API server failed".to_owned(),
-    }
-}
-
-/// The same for a watch.
+/// What an error of a watch may show in a log.
 pub fn watch_error(error: &kube::runtime::watcher::Error) -> String {
     use kube::runtime::watcher::Error;
     match error {
-        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => {
-            api_error(error)
-        }
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => in_words(error),
         Error::WatchError(answer) => format!("{} ({})", answer.message, answer.code),
         Error::NoResourceVersion => "a list without resourceVersion".to_owned(),
     }
@@ -119,6 +107,14 @@ fn quiet_panics() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location = place, "a task panicked; its message is withheld");
     }));
+}
+
+/// An error of the API server in one readable line: what kube says of it holds the whole answer, twice.
+pub fn in_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

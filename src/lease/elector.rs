@@ -1,4 +1,5 @@
 use super::{Candidate, Claim, LeaseTimings, Record, Step, claim::Sent};
+use crate::telemetry::in_words;
 use k8s_openapi::{
     api::coordination::v1::Lease,
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
@@ -120,8 +121,11 @@ enum Trouble {
     },
     #[error("no answer in time to {0} the Lease")]
     Silence(&'static str),
-    #[error("cannot {0} the Lease: {1}")]
-    Failure(&'static str, #[source] Box<kube::Error>),
+    #[error("cannot {verb} the Lease: {}", in_words(.error))]
+    Failure {
+        verb: &'static str,
+        error: Box<kube::Error>,
+    },
     #[error("the Lease keeps being changed by others")]
     Crowded,
 }
@@ -345,7 +349,10 @@ impl Contender {
                 namespace: self.namespace.clone(),
                 message: status.message,
             },
-            other => Trouble::Failure(verb, Box::new(other)),
+            other => Trouble::Failure {
+                verb,
+                error: Box::new(other),
+            },
         }
     }
 

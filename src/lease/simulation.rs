@@ -18,6 +18,8 @@ struct Fate {
     back: u64,
     /// The process stands still before it goes on.
     pause: u64,
+    /// It stands still while the answer is already there, and still takes it for one in time.
+    asleep: u64,
     /// The answer never comes.
     lost: bool,
     /// A leader gives the Lease back instead of renewing it.
@@ -91,9 +93,12 @@ impl Player {
     }
 }
 
+/// When, in which order, whose, about which question, what.
+type Scheduled = (u64, u64, usize, u64, Event);
+
 struct World {
     timings: LeaseTimings,
-    queue: BinaryHeap<Reverse<(u64, u64, usize, u64, Event)>>,
+    queue: BinaryHeap<Reverse<Scheduled>>,
     order: u64,
     players: Vec<Player>,
     version: u64,
@@ -180,9 +185,9 @@ impl World {
     }
 
     fn answer(&mut self, time: u64, i: usize, question: u64, event: Event) {
-        let lost = self.players[i].fate().lost;
-        if !lost && question == self.players[i].question {
-            self.at(time, i, event);
+        let fate = self.players[i].fate();
+        if !fate.lost && question == self.players[i].question {
+            self.at(time + fate.asleep, i, event);
         }
     }
 
@@ -200,7 +205,8 @@ impl World {
         self.players[i].question += 1;
         self.at(sent.max(now) + there, i, event);
         let call = u64::try_from(self.timings.call().as_millis()).unwrap();
-        self.at(sent.max(now) + call, i, Event::GaveUp);
+        let asleep = self.players[i].fate().asleep;
+        self.at(sent.max(now) + call + asleep, i, Event::GaveUp);
     }
 
     fn decide(&mut self, now: u64, i: usize) {
@@ -259,21 +265,17 @@ impl World {
 
 fn fate() -> impl Strategy<Value = Fate> {
     let delay = || prop_oneof![4 => 0..200u64, 1 => 0..12_000u64];
-    let pause = prop_oneof![5 => Just(0u64), 1 => 0..40_000u64];
-    (
-        delay(),
-        delay(),
+    let pause = || prop_oneof![5 => Just(0u64), 1 => 0..40_000u64];
+    let odd = || prop::bool::weighted(0.1);
+    let all = (delay(), delay(), pause(), pause(), odd(), odd());
+    all.prop_map(|(there, back, pause, asleep, lost, release)| Fate {
+        there,
+        back,
         pause,
-        prop::bool::weighted(0.1),
-        prop::bool::weighted(0.1),
-    )
-        .prop_map(|(there, back, pause, lost, release)| Fate {
-            there,
-            back,
-            pause,
-            lost,
-            release,
-        })
+        asleep,
+        lost,
+        release,
+    })
 }
 
 fn player() -> impl Strategy<Value = (u64, Vec<Fate>)> {
@@ -295,6 +297,7 @@ fn somebody_leads_where_messages_arrive_and_the_rest_keep_out() {
         there: 20,
         back: 20,
         pause: 0,
+        asleep: 0,
         lost: false,
         release: false,
     };
@@ -311,6 +314,7 @@ fn another_takes_over_from_one_that_stands_still() {
         there: 20,
         back: 20,
         pause: 0,
+        asleep: 0,
         lost: false,
         release: false,
     };

@@ -114,13 +114,12 @@ async fn throttling_rests_that_account_alone() {
 async fn an_abandoned_wait_loses_nothing() {
     let limiter = limiter(1);
     let slot = limiter.acquire(&key(1), Operation::Get, Urgency::Change).await.unwrap();
-    let waiting = tokio::time::timeout(
-        Duration::from_millis(10),
-        limiter.acquire(&key(1), Operation::Get, Urgency::Check),
-    );
+    let key = key(1);
+    let again = limiter.acquire(&key, Operation::Get, Urgency::Check);
+    let waiting = tokio::time::timeout(Duration::from_millis(10), again);
     assert!(waiting.await.is_err());
     drop(slot);
-    assert!(limiter.acquire(&key(1), Operation::Get, Urgency::Check).await.is_ok());
+    assert!(limiter.acquire(&key, Operation::Get, Urgency::Check).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

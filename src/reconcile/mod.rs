@@ -160,7 +160,7 @@ fn settle(
         Err(Failure::Stopping) => return Action::requeue(KUBERNETES_RETRY),
         Err(Failure::Kubernetes(error)) => {
             let wait = memory.backoff.next(Some(KUBERNETES_RETRY));
-            tracing::warn!(resource = %pass.name(), error = %crate::telemetry::api_error(&error), "the API server did not do its part; it is tried again");
+            tracing::warn!(resource = %pass.name(), error = %crate::telemetry::in_words(&error), "the API server did not do its part; it is tried again");
             wait
         }
         Err(Failure::Waiting { not_before, .. }) => memory.backoff.next(not_before),

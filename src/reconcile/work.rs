@@ -22,7 +22,14 @@ const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Brings one resource forward and reports.
 pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
-    for (reason, note) in advice::advice(&pass.resource.spec) {
+    // After a restart what the stored status already speaks of has been told.
+    let told = pass.resource.status.as_ref().and_then(|s| s.observed_generation) == pass.resource.metadata.generation;
+    let advice_due = if told {
+        Vec::new()
+    } else {
+        advice::advice(&pass.resource.spec)
+    };
+    for (reason, note) in advice_due {
         pass.ctx.events.publish(pass.resource, Notice::warning(reason, note));
     }
     let mut observed = Vec::new();
