@@ -194,10 +194,15 @@ fn event(resource: &VodMessageCallback, notice: Notice, instance: &str, now: Tim
     }
     note.truncate(end);
     let regarding: ObjectReference = resource.object_ref(&());
-    let prefix: String = resource.name_any().chars().take(200).collect();
+    // Names of events must differ; the resource's own name, cut to leave room, keeps them readable.
+    let name: String = resource.name_any().chars().take(200).collect();
     Event {
         metadata: kube::api::ObjectMeta {
-            generate_name: Some(format!("{prefix}.")),
+            name: Some(format!(
+                "{}.{:016x}",
+                name.trim_end_matches(['.', '-']),
+                rand::random::<u64>()
+            )),
             namespace: resource.namespace(),
             ..kube::api::ObjectMeta::default()
         },

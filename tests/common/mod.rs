@@ -118,7 +118,7 @@ impl Stage {
             serde_json::json!({ "metadata": { "annotations": { "vod-operator.dev/reconcile-requested-at": token } } });
         self.cluster.patch_vmc(&self.ns, name, &annotations).await.unwrap();
         harness::eventually("the requested check was handled", async || {
-            Ok::<_, harness::Error>(self.status(name).await["lastHandledReconcileAt"] == token)
+            self.status(name).await["lastHandledReconcileAt"] == token
         })
         .await
         .unwrap();

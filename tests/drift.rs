@@ -1,0 +1,199 @@
+//! Contract 3, "Drift": checks, the three policies, the baseline, contests, and the request for a check.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+use common::{Stage, URL};
+use harness::{Operator, eventually};
+use serde_json::json;
+
+#[tokio::test]
+async fn enforce_corrects_and_says_so() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.apply(&stage.http("enforce")).await;
+    stage.ready("enforce", "Applied").await;
+    stage.tamper("enforce", &[("CallbackURL", "https://attacker.example.com/")]);
+    eventually("the URL is corrected", async || {
+        stage.live("enforce").unwrap()["CallbackURL"] == URL
+    })
+    .await
+    .unwrap();
+    stage
+        .cluster
+        .wait_event(&stage.ns, "enforce", "DriftDetected")
+        .await
+        .unwrap();
+    stage
+        .cluster
+        .wait_event(&stage.ns, "enforce", "DriftCorrected")
+        .await
+        .unwrap();
+    // DriftCorrected stays until the next check.
+    stage.ready("enforce", "InSync").await;
+    assert_eq!(stage.sets("enforce"), 2);
+}
+
+#[tokio::test]
+async fn a_setting_that_is_removed_is_put_back() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.apply(&stage.http("gone")).await;
+    stage.ready("gone", "Applied").await;
+    stage
+        .endpoint
+        .world()
+        .remove_setting(vod_endpoint::ACCOUNT, common::REGION, &common::app("gone"));
+    eventually("it is back", async || stage.live("gone").is_some())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn apply_only_reports_and_leaves() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.apply(&stage.http("report").management_policy("ApplyOnly")).await;
+    stage.ready("report", "Applied").await;
+    stage.tamper("report", &[("EventTypeList", "SnapshotComplete")]);
+    stage.ready("report", "Drifted").await;
+    let status = stage.status("report").await;
+    let found = &status["differences"][0];
+    assert_eq!(
+        (&found["field"], &found["observed"]),
+        (&json!("eventTypes"), &json!("SnapshotComplete"))
+    );
+    stage
+        .cluster
+        .wait_condition(&stage.ns, "report", ("InSync", "False", "Drifted"))
+        .await
+        .unwrap();
+    assert_eq!(stage.sets("report"), 1);
+    assert_eq!(stage.live("report").unwrap()["EventTypeList"], "SnapshotComplete");
+}
+
+#[tokio::test]
+async fn observe_never_changes_anything() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.tamper(
+        "watch",
+        &[
+            ("CallbackType", "HTTP"),
+            ("CallbackURL", "https://theirs.example.com/"),
+            ("EventTypeList", "ALL"),
+        ],
+    );
+    stage.apply(&stage.http("watch").management_policy("Observe")).await;
+    stage.ready("watch", "Observed").await;
+    let status = stage.status("watch").await;
+    assert!(
+        status["differences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|d| d["field"] == "http.url")
+    );
+    stage.cluster.delete_vmc(&stage.ns, "watch").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "watch").await.unwrap();
+    let changed: Vec<_> = stage
+        .calls("watch")
+        .into_iter()
+        .filter(|c| c.action != "GetMessageCallback")
+        .collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    assert_eq!(
+        stage.live("watch").unwrap()["CallbackURL"],
+        "https://theirs.example.com/"
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_rewrites_values_is_not_fought() {
+    let stage = Stage::set().await;
+    {
+        let mut world = stage.endpoint.world();
+        world.behaviour.add_slash = true;
+        world.behaviour.expand_all = true;
+        world.behaviour.mask_key = true;
+    }
+    stage
+        .cluster
+        .secret(&stage.ns, "sign", &[("authKey", "Rewritten1")])
+        .await
+        .unwrap();
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage
+        .apply(&stage.http("words").events(["ALL"]).auth("sign", "authKey"))
+        .await;
+    stage.ready("words", "Applied").await;
+    let before = stage.cluster.vmc(&stage.ns, "words").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+    let gets = stage.gets("words");
+    eventually("four more checks", async || stage.gets("words") >= gets + 4)
+        .await
+        .unwrap();
+    assert_eq!(stage.sets("words"), 1);
+    let after = stage.cluster.vmc(&stage.ns, "words").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+    assert_eq!(before, after, "a resource at rest is written by nobody");
+    stage
+        .cluster
+        .wait_event(&stage.ns, "words", "ReadBackDiffers")
+        .await
+        .unwrap();
+    assert!(!stage.status("words").await.to_string().contains("Rewritten1"));
+}
+
+#[tokio::test]
+async fn two_clusters_that_fight_end_contested() {
+    let (one, mut two) = (Stage::set().await, Stage::set().await);
+    // The other cluster: another namespace, another operator, the same endpoint and setting.
+    std::mem::swap(&mut two.endpoint, &mut vod_endpoint::Endpoint::start().await.unwrap());
+    let args = ["--check-interval", "1s"];
+    let _first = one.operator(&args).await;
+    let _second = Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
+        .name("other cluster")
+        .kubeconfig(two.plane.kubeconfig_path())
+        .vod_endpoint(one.endpoint.url())
+        .sts_endpoint(one.endpoint.url())
+        .args(["--watch-namespace", &two.ns])
+        .args(args)
+        .start()
+        .await
+        .unwrap();
+    one.apply(&one.http("fight").events(["TranscodeComplete"])).await;
+    one.ready("fight", "Applied").await;
+    two.apply(&two.http("fight").events(["SnapshotComplete"])).await;
+    eventually("one of them gives up", async || {
+        let reason =
+            async |s: &Stage| harness::ready_reason(&s.cluster.vmc(&s.ns, "fight").await.unwrap().unwrap()).to_owned();
+        reason(&one).await == "Contested" || reason(&two).await == "Contested"
+    })
+    .await
+    .unwrap();
+    let at_contest = one.sets("fight");
+    assert!(at_contest <= 13, "{at_contest} Sets");
+    // Ten intervals later each may have tried once more, with one answer to it.
+    let gets = one.gets("fight");
+    eventually("twenty more checks", async || one.gets("fight") >= gets + 20)
+        .await
+        .unwrap();
+    let later = one.sets("fight");
+    assert!(
+        later <= at_contest + 8,
+        "corrections keep growing: {at_contest} then {later}"
+    );
+}
+
+#[tokio::test]
+async fn the_annotation_asks_for_a_check_now() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("ask")).await;
+    stage.ready("ask", "Applied").await;
+    let gets = stage.gets("ask");
+    stage.check_now("ask", "first").await;
+    assert_eq!(stage.gets("ask"), gets + 1, "{}", stage.status("ask").await);
+    stage.tamper("ask", &[("EventTypeList", "")]);
+    stage.check_now("ask", "second").await;
+    assert_eq!(stage.sets("ask"), 2);
+    stage.ready("ask", "DriftCorrected").await;
+}
