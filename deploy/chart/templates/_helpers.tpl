@@ -88,8 +88,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   resources: [secrets]
   verbs: [get]
 {{- end }}
-# Events about the resources, in their namespace. patch: a repeated event is counted, not written anew.
+# Events about the resources, in their namespace.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
