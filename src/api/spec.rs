@@ -1,3 +1,8 @@
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the derive writes each column as an attribute of its own"
+)]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -103,6 +103,18 @@ pub struct CloudClient {
 
 type Parameters<'a> = &'a [(&'static str, Zeroizing<String>)];
 
+/// An error, and the service's clock at it, which may mend it.
+struct Refused {
+    error: CallError,
+    date: Option<String>,
+}
+
+type Refusal = Box<Refused>;
+
+fn refused(error: CallError) -> Refusal {
+    Box::new(Refused { error, date: None })
+}
+
 /// A request ready to be sent, and what must never be shown of it.
 struct Prepared {
     query: Zeroizing<String>,
@@ -153,11 +165,11 @@ impl CloudClient {
             .send(endpoint, api, || self.sign(endpoint, api, parameters, credentials))
             .await;
         match first {
-            Err((error, headers)) if self.is_mended(endpoint, &error, &headers) => self
+            Err(refusal) if self.is_mended(endpoint, &refusal) => self
                 .send(endpoint, api, || self.sign(endpoint, api, parameters, credentials))
                 .await
-                .map_err(|(e, _)| e),
-            other => other.map_err(|(error, _)| error),
+                .map_err(|refusal| refusal.error),
+            other => other.map_err(|refusal| refusal.error),
         }
     }
 
@@ -195,17 +207,20 @@ impl CloudClient {
                     .collect(),
             }
         };
-        self.send(endpoint, api, prepare).await.map_err(|(error, _)| error)
+        self.send(endpoint, api, prepare).await.map_err(|refusal| refusal.error)
     }
 
-    fn is_mended(&self, endpoint: &EndpointUrl, error: &CallError, headers: &HeaderMap) -> bool {
-        let code = error.code.to_ascii_lowercase();
+    fn is_mended(&self, endpoint: &EndpointUrl, refusal: &Refused) -> bool {
+        let code = refusal.error.code.to_ascii_lowercase();
         if code == "signaturenonceused" {
             return true;
         }
-        let date = headers.get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
         let about_time = code.starts_with("invalidtimestamp") || code == "illegaltimestamp";
-        about_time && date.is_some_and(|date| self.clock.learn(endpoint.host(), date))
+        about_time
+            && refusal
+                .date
+                .as_deref()
+                .is_some_and(|date| self.clock.learn(endpoint.host(), date))
     }
 
     fn sign(
@@ -303,24 +318,21 @@ impl CloudClient {
         endpoint: &EndpointUrl,
         api: Api,
         prepare: impl FnOnce() -> Prepared,
-    ) -> Result<Answer, (CallError, HeaderMap)> {
+    ) -> Result<Answer, Refusal> {
         let started = Instant::now();
         let prepared = prepare();
         let bound = tokio::time::timeout(self.call_timeout, self.exchange(endpoint, &prepared)).await;
-        let result = bound.unwrap_or_else(|_| {
-            Err((
-                CallError::own("Timeout", "no complete answer in time", true),
-                HeaderMap::new(),
-            ))
-        });
-        let code = result.as_ref().map_or_else(|(error, _)| error.code.as_str(), |_| "OK");
+        let result =
+            bound.unwrap_or_else(|_| Err(refused(CallError::own("Timeout", "no complete answer in time", true))));
+        let code = result
+            .as_ref()
+            .map_or_else(|refusal| refusal.error.code.as_str(), |_| "OK");
         self.observer.observed(api.action, code, started.elapsed());
         tracing::debug!(action = api.action, code, host = endpoint.host(), "called");
         result
     }
 
-    async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Answer, (CallError, HeaderMap)> {
-        let bare = |error: CallError| (error, HeaderMap::new());
+    async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Answer, Refusal> {
         let url = Zeroizing::new(format!("{}/?{}", endpoint.as_str(), prepared.query.as_str()));
         let mut request = self.http.post(url.as_str()).headers(prepared.headers.clone());
         request = match &prepared.form {
@@ -328,14 +340,14 @@ impl CloudClient {
             // An empty body: some gateways refuse a POST without a length.
             None => request.header(reqwest::header::CONTENT_LENGTH, 0),
         };
-        let mut response = request.send().await.map_err(|e| bare(transport_error(&e)))?;
+        let mut response = request.send().await.map_err(|e| refused(transport_error(&e)))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = Zeroizing::new(Vec::new());
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_ANSWER => {
-                    return Err(bare(CallError::own(
+                    return Err(refused(CallError::own(
                         "TooLarge",
                         "the answer is larger than any of this API",
                         true,
@@ -343,10 +355,10 @@ impl CloudClient {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => return Err(bare(transport_error(&error))),
+                Err(error) => return Err(refused(transport_error(&error))),
             }
         }
-        interpret(status, headers, body, &prepared.secrets)
+        interpret(status, &headers, body, &prepared.secrets)
     }
 }
 
@@ -374,11 +386,11 @@ struct Envelope {
 
 fn interpret(
     status: u16,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     body: Zeroizing<Vec<u8>>,
     secrets: &[Zeroizing<String>],
-) -> Result<Answer, (CallError, HeaderMap)> {
-    let hint = retry_hint(&headers);
+) -> Result<Answer, Refusal> {
+    let hint = retry_hint(headers);
     let own = |code, message: String| CallError {
         http_status: Some(status),
         retry_after: hint,
@@ -389,7 +401,7 @@ fn interpret(
             "Redirect",
             format!("the service answered with a redirect (HTTP {status}), which is not followed"),
         );
-        return Err((error, headers));
+        return Err(refused(error));
     }
     let envelope: Option<Envelope> = serde_json::from_slice(&body).ok();
     let Some(envelope) = envelope else {
@@ -401,7 +413,7 @@ fn interpret(
             500.. => own("ServerError", format!("HTTP {status} without an explanation")),
             _ => own("Garbage", format!("HTTP {status} with an answer that is not JSON")),
         };
-        return Err((error, headers));
+        return Err(refused(error));
     };
     let secrets: Vec<&str> = secrets.iter().map(|s| s.as_str()).collect();
     let code = envelope.code.map(|code| match code {
@@ -438,7 +450,11 @@ fn interpret(
         expired_token: is_expired_token(&code),
         code,
     };
-    Err((error, headers))
+    let date = headers
+        .get(reqwest::header::DATE)
+        .and_then(|date| date.to_str().ok())
+        .map(str::to_owned);
+    Err(Box::new(Refused { error, date }))
 }
 
 /// 128 random bits in hex: the service refuses a nonce that it has seen.

@@ -65,7 +65,7 @@ impl EndpointTemplate {
     fn fill(&self, region: &Region) -> EndpointUrl {
         // The schema lets only letters, digits and hyphens into a region, so the address stays one.
         let filled = self.0.replace("{region}", region.as_str());
-        EndpointUrl::parse(&filled).unwrap_or_else(|_| EndpointUrl(filled))
+        EndpointUrl::parse(&filled).unwrap_or(EndpointUrl(filled))
     }
 }
 

@@ -250,7 +250,7 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
         let result = ctx.vod.get(&access.endpoint, &access.credentials, &access.app).await;
         drop(slot);
         match result {
-            Ok(answer) => Ok(Arc::new(answer.setting.map(Into::into))),
+            Ok(answer) => Ok(Arc::new(answer.setting)),
             Err(error) => {
                 note_call_error(ctx, access, &error);
                 Err(Arc::new(error))

@@ -3,6 +3,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "shared by test binaries that each use a part of it"
 )]
