@@ -242,10 +242,15 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
     let cluster = harness::Cluster::new(plane.client().await.unwrap());
     // A definition of other times, which let something in that today's does not know.
     let crd = std::fs::read_to_string(control_plane::repo_root().join("crds/vodmessagecallbacks.yaml")).unwrap();
-    cluster
-        .apply(&crd.replace("- MNS\n", "- MNS\n                - FAX\n"))
-        .await
-        .unwrap();
+    let older: String = crd
+        .lines()
+        .flat_map(|line| match line.trim() {
+            "- MNS" => vec![line.to_owned(), line.replace("MNS", "FAX")],
+            _ => vec![line.to_owned()],
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    cluster.apply(&older).await.unwrap();
     let ns = cluster.namespace("bad").await.unwrap();
     cluster
         .access_key(&ns, vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
