@@ -210,9 +210,10 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
         parts.health.set_standby();
         if stop.is_cancelled() {
             elector.release().await;
-        } else {
-            tracing::warn!("the lease was lost; standing by");
+            // Another round could win the Lease back at once.
+            return;
         }
+        tracing::warn!("the lease was lost; standing by");
     }
 }
 

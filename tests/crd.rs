@@ -1,0 +1,358 @@
+//! Contract 1: what the API server itself accepts and refuses, each refusal with the field and the mend.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+mod common;
+use harness::Cluster;
+use kube::Api;
+use kube::api::{DynamicObject, PostParams};
+use serde_json::{Value, json};
+
+#[test]
+fn the_committed_definition_is_the_generated_one() {
+    let committed = std::fs::read_to_string(control_plane::repo_root().join("crds/vodmessagecallbacks.yaml")).unwrap();
+    let generated = vod_operator::api::crd_yaml().unwrap();
+    assert!(
+        committed == generated,
+        "crds/ is not what the types say: run `make crds` and commit it"
+    );
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_vod-operator"))
+        .arg("crd")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), generated);
+}
+
+fn http() -> Value {
+    json!({
+        "region": "cn-shanghai", "credentials": { "secretRef": { "name": "s" } }, "callbackType": "HTTP",
+        "http": { "url": "https://hooks.example.com/vod" }, "eventTypes": ["TranscodeComplete"],
+    })
+}
+
+fn mns() -> Value {
+    json!({
+        "region": "cn-shanghai", "callbackType": "MNS", "eventTypes": [],
+        "mns": { "endpoint": "http://1234567.mns.cn-shanghai.aliyuncs.com/", "queueName": "q" },
+    })
+}
+
+/// `base` with `value` at `path`; null removes.
+fn with(mut base: Value, path: &str, value: Value) -> Value {
+    let (parent, key) = path.rsplit_once('/').unwrap();
+    let at = base.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    if value.is_null() {
+        at.remove(key)
+    } else {
+        at.insert(key.to_owned(), value)
+    };
+    base
+}
+
+fn url(text: &str) -> Value {
+    with(http(), "/http/url", json!(text))
+}
+
+fn events(list: &[&str]) -> Value {
+    with(http(), "/eventTypes", json!(list))
+}
+
+fn interval(text: &str) -> Value {
+    with(http(), "/checkInterval", json!(text))
+}
+
+fn accepted() -> Vec<Value> {
+    let auth = |a: Value| with(http(), "/http/auth", a);
+    let mut all = vec![http(), mns()];
+    all.extend(
+        [
+            "http://a",
+            "https://a.b:8443/x?y=1,2&z=http://other",
+            "https://[2001:db8::1]:80/",
+            "http://10.0.0.1/~x@y",
+        ]
+        .map(url),
+    );
+    all.push(url(&format!("https://a.example.com/{}", "x".repeat(256 - 22))));
+    all.extend([&[][..], &["ALL"], &["A", "B"], &["AIVideoTagComplete"]].map(events));
+    all.push(events(&[&"a".repeat(64)]));
+    all.extend(["1m", "60s", "90s", "1h30m", "1.5h", "60000ms", "24h"].map(interval));
+    all.push(auth(json!({ "keySecretRef": { "name": "k" } })));
+    all.push(auth(
+        json!({ "enabled": false, "keySecretRef": { "name": "k", "key": "x" } }),
+    ));
+    all.push(with(http(), "/credentials", Value::Null));
+    all.push(with(http(), "/credentials", json!({})));
+    all.push(with(
+        http(),
+        "/credentials",
+        json!({ "assumeRole": { "roleArn": "acs:ram::1:role/x" } }),
+    ));
+    all.push(with(http(), "/appId", json!("a".repeat(64))));
+    all.push(with(mns(), "/mns/queueName", json!("q".repeat(256))));
+    all.push(with(http(), "/region", json!("ap-southeast-1")));
+    all.push(with(http(), "/region", json!("cn-unknown-99")));
+    for (field, values) in [
+        ("managementPolicy", vec!["Enforce", "ApplyOnly", "Observe"]),
+        ("deletionPolicy", vec!["Delete", "Retain"]),
+    ] {
+        all.extend(values.into_iter().map(|v| with(http(), &format!("/{field}"), json!(v))));
+    }
+    all
+}
+
+/// What is refused, the field that is named, and a word of the mend.
+fn refused() -> Vec<(Value, &'static str, &'static str)> {
+    let u = "spec.http.url";
+    let e = "spec.eventTypes";
+    let i = "spec.checkInterval";
+    let m = "spec.mns.endpoint";
+    let mns_endpoint = |text: &str| with(mns(), "/mns/endpoint", json!(text));
+    vec![
+        (with(http(), "/http", Value::Null), "http is required", "add http.url"),
+        (with(mns(), "/mns", Value::Null), "mns is required", "add mns.endpoint"),
+        (
+            with(http(), "/mns", mns()["mns"].clone()),
+            "mns is only for",
+            "remove mns",
+        ),
+        (
+            with(mns(), "/http", http()["http"].clone()),
+            "http is only for",
+            "remove http",
+        ),
+        (
+            with(http(), "/callbackType", json!("MNS")),
+            "mns is required",
+            "add mns",
+        ),
+        (
+            with(http(), "/callbackType", json!("http")),
+            "spec.callbackType",
+            "\"HTTP\"",
+        ),
+        (
+            with(http(), "/callbackType", Value::Null),
+            "spec.callbackType",
+            "Required",
+        ),
+        (with(http(), "/region", Value::Null), "spec.region", "Required"),
+        (with(http(), "/eventTypes", Value::Null), e, "Required"),
+        (with(http(), "/http/url", Value::Null), u, "Required"),
+        (
+            with(mns(), "/mns/queueName", Value::Null),
+            "spec.mns.queueName",
+            "Required",
+        ),
+        (with(mns(), "/mns/endpoint", Value::Null), m, "Required"),
+        (
+            with(http(), "/managementPolicy", json!("Ignore")),
+            "spec.managementPolicy",
+            "ApplyOnly",
+        ),
+        (
+            with(http(), "/deletionPolicy", json!("Orphan")),
+            "spec.deletionPolicy",
+            "Retain",
+        ),
+        (with(http(), "/suspend", json!("yes")), "spec.suspend", "boolean"),
+        (
+            with(http(), "/region", json!("CN-shanghai")),
+            "spec.region",
+            "must look like cn-shanghai",
+        ),
+        (
+            with(http(), "/region", json!("shanghai")),
+            "spec.region",
+            "must look like",
+        ),
+        (with(http(), "/region", json!("cn-")), "spec.region", "must look like"),
+        (
+            with(http(), "/region", json!("cn-shanghai.evil")),
+            "spec.region",
+            "must look like",
+        ),
+        (with(http(), "/region", json!("")), "spec.region", "at least 1"),
+        (with(http(), "/appId", json!("")), "spec.appId", "at least 1"),
+        (
+            with(http(), "/appId", json!("a b")),
+            "spec.appId",
+            "without white space",
+        ),
+        (with(http(), "/appId", json!("a".repeat(65))), "spec.appId", "64"),
+        (
+            url(&format!("https://a.example.com/{}", "x".repeat(257 - 22))),
+            u,
+            "256",
+        ),
+        (url(""), u, "http:// or https://"),
+        (url("hooks.example.com/vod"), u, "http:// or https://"),
+        (url("/vod"), u, "http:// or https://"),
+        (url("ftp://a.example.com"), u, "http:// or https://"),
+        (url("HTTPS://a.example.com"), u, "lower case"),
+        (url("https://"), u, "name a host"),
+        (url("https:///path"), u, "name a host"),
+        (url("https://a:99999/"), u, "65535"),
+        (url("https://a:port/"), u, "65535"),
+        (url("https://user@a.example.com/"), u, "user info"),
+        (url("https://user:pw@a.example.com/"), u, "user info"),
+        (url("https://a.example.com/a b"), u, "white space"),
+        (url(" https://a.example.com/"), u, "white space"),
+        (url("https://a.example.com/\n"), u, "white space"),
+        (url("https://a.example.com/\u{e9}"), u, "printable ASCII"),
+        (url("https://a.example.com/#top"), u, "fragment"),
+        (
+            url("https://a.example.com,https://b.example.com"),
+            u,
+            "exactly one address",
+        ),
+        (
+            url("https://a.example.com/x;http://b.example.com"),
+            u,
+            "exactly one address",
+        ),
+        (url("https://a.example.com,b.example.com/x"), u, "exactly one address"),
+        (
+            url("https://a.example.com/https://b.example.com"),
+            u,
+            "exactly one address",
+        ),
+        (mns_endpoint(""), m, "absolute"),
+        (mns_endpoint("mns.example.com"), m, "absolute"),
+        (mns_endpoint("ftp://mns.example.com"), m, "absolute"),
+        (mns_endpoint("HTTP://mns.example.com"), m, "absolute"),
+        (mns_endpoint("http://"), m, "absolute"),
+        (mns_endpoint("http://u:p@mns.example.com"), m, "user info"),
+        (mns_endpoint("http://mns.example.com/ x"), m, "white space"),
+        (mns_endpoint("http://mns.example.com/\u{7}"), m, "control characters"),
+        (mns_endpoint("http://mns.example.com/#x"), m, "fragment"),
+        (
+            with(mns(), "/mns/queueName", json!("")),
+            "spec.mns.queueName",
+            "at least 1",
+        ),
+        (
+            with(mns(), "/mns/queueName", json!("a b")),
+            "spec.mns.queueName",
+            "without white space",
+        ),
+        (
+            with(mns(), "/mns/queueName", json!("q".repeat(257))),
+            "spec.mns.queueName",
+            "256",
+        ),
+        (events(&["ALL", "TranscodeComplete"]), e, "[ALL] alone"),
+        (events(&["TranscodeComplete", "TranscodeComplete"]), e, "Duplicate"),
+        (events(&["Transcode Complete"]), e, "letters and digits"),
+        (events(&["A,B"]), e, "letters and digits"),
+        (events(&["\u{c4}rger"]), e, "letters and digits"),
+        (events(&[""]), e, "at least 1"),
+        (events(&[&"a".repeat(65)]), e, "64"),
+        (with(http(), "/eventTypes", json!("ALL")), e, "array"),
+        (interval("59s"), i, "at least 1m"),
+        (interval("0s"), i, "at least 1m"),
+        (interval("-5m"), i, "such as 90s"),
+        (interval("10"), i, "such as 90s"),
+        (interval("10 m"), i, "such as 90s"),
+        (interval("1d"), i, "such as 90s"),
+        (interval("soon"), i, "such as 90s"),
+        (interval("999999h"), i, "87600h"),
+        (interval(""), i, "at least 1"),
+        (with(http(), "/http/auth", json!({})), "keySecretRef", "Required"),
+        (
+            with(http(), "/http/auth", json!({ "keySecretRef": { "name": "" } })),
+            "keySecretRef.name",
+            "at least 1",
+        ),
+        (
+            with(http(), "/credentials", json!({ "secretRef": { "name": "" } })),
+            "secretRef.name",
+            "at least 1",
+        ),
+        (
+            with(http(), "/credentials", json!({ "assumeRole": {} })),
+            "roleArn",
+            "Required",
+        ),
+    ]
+}
+
+fn object(ns: &str, name: &str, spec: &Value) -> DynamicObject {
+    serde_json::from_value(json!({
+        "apiVersion": "vod-operator.dev/v1alpha1", "kind": "VodMessageCallback",
+        "metadata": { "name": name, "namespace": ns }, "spec": spec,
+    }))
+    .unwrap()
+}
+
+async fn cluster() -> (Cluster, String) {
+    let plane = control_plane::shared().await.unwrap();
+    let cluster = Cluster::new(plane.client().await.unwrap());
+    cluster.install_crd().await.unwrap();
+    let ns = cluster.namespace("crd").await.unwrap();
+    (cluster, ns)
+}
+
+#[tokio::test]
+async fn the_table_of_manifests() {
+    let (cluster, ns) = cluster().await;
+    let api: Api<DynamicObject> = cluster.vmcs(&ns);
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let (accepted, refused) = (accepted(), refused());
+    assert!(accepted.len() + refused.len() >= 100);
+    for spec in accepted {
+        if let Err(error) = api.create(&dry, &object(&ns, "x", &spec)).await {
+            panic!("must be accepted: {spec}\n{error}");
+        }
+    }
+    for (spec, field, mend) in refused {
+        match api.create(&dry, &object(&ns, "x", &spec)).await {
+            Ok(_) => panic!("must be refused: {spec}"),
+            Err(kube::Error::Api(answer)) => {
+                let message = &answer.message;
+                assert!(
+                    message.contains(field) && message.contains(mend),
+                    "{spec}\nmust name {field} and {mend}:\n{message}"
+                );
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn defaults_are_filled_in_and_identity_is_kept() {
+    let (cluster, ns) = cluster().await;
+    let api: Api<DynamicObject> = cluster.vmcs(&ns);
+    let spec = with(http(), "/http/auth", json!({ "keySecretRef": { "name": "k" } }));
+    let made = api
+        .create(&PostParams::default(), &object(&ns, "kept", &spec))
+        .await
+        .unwrap();
+    let spec = &made.data["spec"];
+    assert_eq!(spec["appId"], "app-1000000");
+    assert_eq!(spec["http"]["auth"]["enabled"], true);
+    assert_eq!(spec["http"]["auth"]["keySecretRef"]["key"], "authKey");
+    assert_eq!(
+        (&spec["managementPolicy"], &spec["deletionPolicy"]),
+        (&json!("Enforce"), &json!("Delete"))
+    );
+    assert_eq!(spec["suspend"], false);
+    assert!(spec.get("checkInterval").is_none());
+    for (field, value) in [("region", "cn-beijing"), ("appId", "app-2")] {
+        let error = cluster
+            .patch_vmc(&ns, "kept", &json!({ "spec": { field: value } }))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&format!("{field} cannot be changed")), "{error}");
+    }
+    let error = cluster
+        .patch_vmc(&ns, "kept", &json!({ "spec": { "appId": null } }))
+        .await;
+    assert!(error.is_ok(), "null brings the default back, which it was");
+    let switched = json!({ "spec": { "callbackType": "MNS", "http": null, "mns": mns()["mns"] } });
+    cluster.patch_vmc(&ns, "kept", &switched).await.unwrap();
+}
