@@ -56,6 +56,8 @@ impl Elector {
     pub async fn acquire(&mut self, stop: CancellationToken) -> Option<Leadership> {
         self.end_term().await;
         let won = tokio::select! {
+            // A process that is told to stop must not win, whatever else is ready at the same moment.
+            biased;
             () = stop.cancelled() => None,
             won = self.contender.win() => Some(won),
         };
