@@ -1,7 +1,10 @@
 //! `make demo`: the operator at work, on a control plane of its own, with the shipped permissions only. Each step is
 //! said, done, and seen; one that is not seen ends the demo with a failure.
 
-#![allow(clippy::indexing_slicing, reason = "only JSON values are indexed here, which cannot panic")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "only JSON values are indexed here, which cannot panic"
+)]
 
 mod stage;
 mod steps;
