@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ use crate::reconcile::secrets::{SecretIndex, SecretUsers};
 
 /// What a predecessor called in its last second is not known, so nothing is called before that has passed.
 const PREDECESSOR: Duration = Duration::from_secs(1);
+/// So many statuses are written at once: a crowd of new resources must not flood the API server.
+const STATUS_WRITES: usize = 32;
 /// Calls in flight end within their own time limit; no reconcile is waited for longer.
 const DRAIN: Duration = Duration::from_secs(15);
 const EVENTS_DRAIN: Duration = Duration::from_secs(5);
@@ -103,6 +106,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         lead_in_turns(&parts, me, &stop).await;
     } else {
         parts.metrics.set_leader(true);
+        parts.health.set_leading();
         term(&parts, Claim::always(), stop.clone()).await;
     }
     drop(parts);
@@ -239,6 +243,7 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
         secrets: SecretIndex::default(),
         secret_users: SecretUsers::default(),
         woken: Mutex::new(HashSet::new()),
+        status_writes: Semaphore::new(STATUS_WRITES),
         wake,
         events: parts.events.clone(),
         metrics: Arc::clone(&parts.metrics),

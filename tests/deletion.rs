@@ -125,6 +125,7 @@ async fn retain_at_the_last_moment_lets_go() {
         .unwrap();
     stage.cluster.wait_gone(&stage.ns, "late").await.unwrap();
     assert!(stage.live("late").is_some());
+    stage.cluster.wait_event(&stage.ns, "late", "Released").await.unwrap();
 }
 
 #[tokio::test]

@@ -340,7 +340,10 @@ impl CloudClient {
             // An empty body: some gateways refuse a POST without a length.
             None => request.header(reqwest::header::CONTENT_LENGTH, 0),
         };
-        let mut response = request.send().await.map_err(|e| refused(transport_error(&e)))?;
+        let mut response = request
+            .send()
+            .await
+            .map_err(|e| refused(transport_error(&e, endpoint)))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = Zeroizing::new(Vec::new());
@@ -355,7 +358,7 @@ impl CloudClient {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => return Err(refused(transport_error(&error))),
+                Err(error) => return Err(refused(transport_error(&error, endpoint))),
             }
         }
         interpret(status, &headers, body, &prepared.secrets)
@@ -363,11 +366,12 @@ impl CloudClient {
 }
 
 /// An error of the transport, in our own words: the library's would show the address with everything in it.
-fn transport_error(error: &reqwest::Error) -> CallError {
+fn transport_error(error: &reqwest::Error, endpoint: &EndpointUrl) -> CallError {
     if error.is_timeout() {
         CallError::own("Timeout", "no complete answer in time", !error.is_connect())
     } else if error.is_connect() {
-        CallError::own("Connect", "no connection to the service", false)
+        let message = format!("no connection to {endpoint}: see that spec.region is right and the network lets it out");
+        CallError::own("Connect", message, false)
     } else {
         CallError::own("Broken", "the connection broke before the answer was complete", true)
     }

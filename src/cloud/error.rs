@@ -79,6 +79,15 @@ impl CallError {
         }
     }
 
+    /// The call was cut off because this process may no longer lead.
+    pub fn cut_off() -> Self {
+        Self::own(
+            "Timeout",
+            "the call was cut off, because another replica may lead now",
+            true,
+        )
+    }
+
     /// The account rests after throttled answers, so no call was made.
     pub fn paused(until: Instant) -> Self {
         let rest = until.saturating_duration_since(Instant::now());

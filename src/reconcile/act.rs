@@ -48,7 +48,8 @@ pub async fn set(
         memory.live_is_known = false;
     }
     let parameters = wanted.to_parameters(&access.app);
-    let result = ctx.vod.set(&access.endpoint, &access.credentials, &parameters).await;
+    let call = ctx.vod.set(&access.endpoint, &access.credentials, &parameters);
+    let result = ctx.while_leading(call).await;
     drop(slot);
     ctx.reads.forget(&access.key());
     let request_id = match result {
@@ -84,7 +85,8 @@ pub async fn set(
 /// Calls DeleteMessageCallback.
 pub async fn delete(ctx: &Context, access: &Access, change: &Change<'_>) -> Result<(), Failure> {
     let slot = slot(ctx, access, Operation::Delete).await?;
-    let result = ctx.vod.delete(&access.endpoint, &access.credentials, &access.app).await;
+    let call = ctx.vod.delete(&access.endpoint, &access.credentials, &access.app);
+    let result = ctx.while_leading(call).await;
     drop(slot);
     ctx.reads.forget(&access.key());
     match result {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,9 @@ use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::ownership::{Claims, ObjectName};
 use crate::quota::{Admission, Limiter, SharedReads};
+
+/// How long a call in flight may go on after the claim's deadline.
+const REST_OF_LEASE: Duration = Duration::from_secs(4);
 
 /// What a read of the live setting gives to everyone who shares it.
 pub type LiveRead = Arc<Option<LiveSetting>>;
@@ -64,6 +68,8 @@ pub struct Context {
     pub secret_users: SecretUsers,
     /// Resources to be looked at again because a rival came or went.
     pub woken: Mutex<HashSet<ObjectName>>,
+    /// How many statuses are written at once.
+    pub status_writes: Semaphore,
     /// Wakes other resources.
     pub wake: UnboundedSender<ObjectRef<VodMessageCallback>>,
     /// Kubernetes Events.
@@ -95,6 +101,23 @@ impl Context {
     /// Whether a resource was woken so since it was last asked.
     pub fn was_woken(&self, name: &ObjectName) -> bool {
         self.woken.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// Makes a call that changes something, cut off before another leader could start: the claim's deadline lies five
+    /// seconds before the Lease ends (renew deadline 10 s of 15 s), and a call in flight gets most of them.
+    ///
+    /// # Errors
+    /// The call's own, or a timeout when it was cut off.
+    pub async fn while_leading<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let deadline = tokio::time::Instant::from_std(self.claim.deadline());
+        // Without an election the deadline is as far off as can be.
+        let end = deadline.checked_add(REST_OF_LEASE).unwrap_or(deadline);
+        tokio::select! {
+            // The clock first: a process that was stopped and goes on must not send what it was about to.
+            biased;
+            () = tokio::time::sleep_until(end) => Err(CallError::cut_off()),
+            done = call => done,
+        }
     }
 
     /// Whether this process may still change something at the service.

@@ -55,8 +55,8 @@ impl Failure {
             Self::Stalled { reason, .. } => match reason {
                 Reason::PermissionDenied => "permission",
                 Reason::InvalidSpec | Reason::InvalidAuthKey => "spec",
-                Reason::Conflict => "conflict",
-                Reason::Contested => "contested",
+                // Nothing failed: another resource or another writer has the setting, and it is looked at again.
+                Reason::Conflict | Reason::Contested => "requeue",
                 _ => "credentials",
             },
             Self::Waiting {
@@ -64,7 +64,7 @@ impl Failure {
                 ..
             } => "throttling",
             Self::Waiting { .. } => "transient",
-            Self::Kubernetes(_) => "kubernetes",
+            Self::Kubernetes(_) => "transient",
             Self::Stopping => "requeue",
         }
     }

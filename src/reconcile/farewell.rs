@@ -33,6 +33,7 @@ pub fn until_release(ctx: &Context, resource: &VodMessageCallback) -> Duration {
 /// Deals with the setting and lets the resource go.
 pub async fn farewell(pass: &mut Pass<'_>) -> Result<(), Failure> {
     let Some(applied) = setting_to_remove(pass) else {
+        tell_left_behind(pass);
         return finalizer::take_off(pass.ctx, pass.resource).await;
     };
     match remove(pass, &applied).await {
@@ -44,6 +45,27 @@ pub async fn farewell(pass: &mut Pass<'_>) -> Result<(), Failure> {
             Err(failure)
         }
     }
+}
+
+/// A deletion that was held up and is let go by another policy says what stays; one that was never to remove
+/// anything has nothing to say.
+fn tell_left_behind(pass: &Pass<'_>) {
+    let held_up = pass.entry.lock().retry.is_some();
+    if held_up && pass.status.applied.is_some() && pass.resource.spec.deletion_policy == DeletionPolicy::Retain {
+        let note = left_behind(pass, "deletionPolicy is Retain now");
+        pass.ctx
+            .events
+            .publish(pass.resource, Notice::warning(EventReason::Released, note));
+    }
+}
+
+fn left_behind(pass: &Pass<'_>, why: &str) -> String {
+    let spec = &pass.resource.spec;
+    let account = pass.status.account_id.as_deref().unwrap_or("unknown");
+    format!(
+        "released without removing the setting of account {account}, region {}, app {}; remove it there if it is not wanted: {why}",
+        spec.region, spec.app_id
+    )
 }
 
 /// What this resource may have left at the service, if anything is to be done about it.
@@ -125,10 +147,7 @@ async fn release(pass: &Pass<'_>, failure: &Failure) -> Result<(), Failure> {
         Failure::Stalled { message, .. } | Failure::Waiting { message, .. } => message.as_str(),
         Failure::Kubernetes(_) | Failure::Stopping => "",
     };
-    let note = format!(
-        "released without removing the setting of account {account}, region {}, app {}; remove it there if it is not wanted: {why}",
-        spec.region, spec.app_id
-    );
+    let note = left_behind(pass, why);
     tracing::warn!(resource = %pass.name(), account, region = %spec.region, app = %spec.app_id, class = failure.class(), "released; its setting stays at the service");
     pass.ctx
         .events

@@ -118,7 +118,7 @@ pub async fn reconcile(
     let result = match what {
         Due::Nothing(wait) => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
         Due::Suspend => suspend(&mut pass).await,
-        Due::Farewell => farewell::farewell(&mut pass).await,
+        Due::Farewell => leave(&mut pass).await,
         Due::Change => admitted(&mut pass, Urgency::Change, what).await,
         Due::RequestedCheck => admitted(&mut pass, Urgency::Change, what).await,
         Due::ScheduledCheck => admitted(&mut pass, Urgency::Check, what).await,
@@ -129,6 +129,23 @@ pub async fn reconcile(
     };
     ctx.metrics.reconciled(label, started.elapsed());
     Ok(settle(&ctx, &entry, &pass, &uid, result, interval))
+}
+
+/// Deletions wait for their turn as changes do.
+async fn leave(pass: &mut Pass<'_>) -> Result<(), Failure> {
+    let (ctx, entry) = (pass.ctx, pass.entry);
+    let hint = account_hint(pass.resource);
+    let work = async {
+        let admission = ctx.admission.enter(Urgency::Change, &hint).await;
+        let done = farewell::farewell(pass).await;
+        drop(admission);
+        done
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = stopped_while_reading(ctx, entry) => Err(Failure::Stopping),
+    }
 }
 
 /// When to look again.

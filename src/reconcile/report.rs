@@ -133,6 +133,7 @@ pub async fn report(
     let namespace = resource.namespace().unwrap_or_default();
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
     let uid = resource.uid().unwrap_or_default();
+    let _permit = ctx.status_writes.acquire().await;
     match write_status(&api, &resource.name_any(), &uid, &status).await {
         Ok(_) => {
             entry.lock().written = Some(Box::new(status.clone()));

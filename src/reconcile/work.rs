@@ -358,7 +358,7 @@ async fn failed(
             if pass.holds_generation() {
                 // A check that fails in passing leaves the words as they are, until it has failed for long.
                 let since = *pass.entry.lock().failing_since.get_or_insert_with(Instant::now);
-                if what == Due::ScheduledCheck && since.elapsed() < pass.interval {
+                if what != Due::Change && since.elapsed() < pass.interval {
                     news.last_error = None;
                 }
             } else {
