@@ -36,6 +36,8 @@ pub struct Memory {
     pub writing: bool,
     /// The status as this process last wrote it, until the watch shows it.
     pub written: Option<Box<VodMessageCallbackStatus>>,
+    /// Its deletion is under way, for the metric.
+    pub deleting: bool,
     /// The Ready reason, for the metric.
     pub state: Option<Reason>,
 }
@@ -96,8 +98,14 @@ impl Memories {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counts = std::collections::BTreeMap::new();
         for entry in all.values() {
-            if let Some(reason) = entry.lock().state {
-                *counts.entry(reason.as_str()).or_insert(0) += 1;
+            let memory = entry.lock();
+            let state = if memory.deleting {
+                Some("Deleting")
+            } else {
+                memory.state.map(Reason::as_str)
+            };
+            if let Some(state) = state {
+                *counts.entry(state).or_insert(0) += 1;
             }
         }
         counts

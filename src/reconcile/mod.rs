@@ -95,6 +95,7 @@ pub async fn reconcile(
         }
         memory.state = ready_reason(&status.conditions).or(Some(Reason::Progressing));
         memory.woken |= woken;
+        memory.deleting = premises.deleting;
         let view = View {
             premises: &premises,
             status: &status,
