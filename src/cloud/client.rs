@@ -95,6 +95,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct CloudClient {
     http: reqwest::Client,
+    local: reqwest::Client,
     signature: SignatureStyle,
     call_timeout: Duration,
     clock: Arc<Clock>,
@@ -129,19 +130,24 @@ impl CloudClient {
     /// # Errors
     /// When the TLS roots cannot be loaded.
     pub fn new(options: &ClientOptions, observer: Arc<dyn CallObserver>) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.call_timeout)
-            // A redirect would carry the signature to somebody else.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("vod-operator/", env!("CARGO_PKG_VERSION")))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .http1_only()
-            .build()?;
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(options.connect_timeout)
+                .timeout(options.call_timeout)
+                // A redirect would carry the signature to somebody else.
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .user_agent(concat!("vod-operator/", env!("CARGO_PKG_VERSION")))
+                .pool_idle_timeout(Duration::from_secs(60))
+                .http1_only()
+        };
+        let http = builder().build()?;
+        // A proxy of the environment cannot reach what listens on this machine only.
+        let local = builder().no_proxy().build()?;
         let (signature, call_timeout) = (options.signature, options.call_timeout);
         Ok(Self {
             http,
+            local,
             signature,
             call_timeout,
             clock: Arc::default(),
@@ -334,7 +340,12 @@ impl CloudClient {
 
     async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Answer, Refusal> {
         let url = Zeroizing::new(format!("{}/?{}", endpoint.as_str(), prepared.query.as_str()));
-        let mut request = self.http.post(url.as_str()).headers(prepared.headers.clone());
+        let http = if endpoint.is_loopback() {
+            &self.local
+        } else {
+            &self.http
+        };
+        let mut request = http.post(url.as_str()).headers(prepared.headers.clone());
         request = match &prepared.form {
             Some(form) => request.body(form.as_bytes().to_vec()),
             // An empty body: some gateways refuse a POST without a length.

@@ -37,6 +37,14 @@ impl EndpointUrl {
         &self.0
     }
 
+    /// Whether only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        let url = reqwest::Url::parse(&self.0).ok();
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// What the `Host` header says: the port only where it is not the scheme's own.
     pub fn host(&self) -> &str {
         self.0.split_once("://").map_or(self.0.as_str(), |(_, host)| host)
@@ -184,5 +192,14 @@ mod tests {
     fn the_host_header_leaves_out_the_schemes_own_port() {
         assert_eq!(EndpointUrl::parse("https://x:443/").unwrap().host(), "x");
         assert_eq!(EndpointUrl::parse("http://x:8080").unwrap().host(), "x:8080");
+        for (url, local) in [
+            ("http://127.0.0.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://a.localhost", true),
+            ("http://10.0.0.1", false),
+            ("https://x", false),
+        ] {
+            assert_eq!(EndpointUrl::parse(url).unwrap().is_loopback(), local, "{url}");
+        }
     }
 }

@@ -88,6 +88,11 @@ impl CallError {
         )
     }
 
+    /// The answer was not waited for any longer.
+    pub fn late() -> Self {
+        Self::own("Timeout", "no complete answer in time", true)
+    }
+
     /// The account rests after throttled answers, so no call was made.
     pub fn paused(until: Instant) -> Self {
         let rest = until.saturating_duration_since(Instant::now());

@@ -8,6 +8,8 @@ use super::{CredentialIdentity, Credentials};
 use crate::cloud::{CallError, EndpointUrl, Sts};
 use crate::domain::AccountId;
 
+/// STS answers within a fraction of this.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A failed question is not asked again sooner.
 const AGAIN: Duration = Duration::from_secs(300);
 
@@ -43,7 +45,11 @@ impl Identities {
             Some((asked, Err(error))) if asked.elapsed() < AGAIN => return Err(error.clone()),
             _ => {}
         }
-        let result = self.sts.get_caller_identity(endpoint, credentials).await;
+        // The work waits for this answer, so it is not waited for as long as for others.
+        let asked = self.sts.get_caller_identity(endpoint, credentials);
+        let result = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| Err(CallError::late()));
         if let Err(error) = &result {
             tracing::warn!(code = %error.code, "STS could not say whose account a credential belongs to; its AccessKey ID stands in for it");
         }

@@ -28,7 +28,8 @@ impl Admission {
         Self {
             changes: Arc::new(Semaphore::new(changes)),
             checks: Arc::new(Semaphore::new(checks)),
-            each: each.max(1),
+            // One set of credentials never fills all places, however long its backlog.
+            each: each.min(changes.div_ceil(2)).max(1),
             lines: Mutex::default(),
         }
     }
