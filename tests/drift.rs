@@ -1,5 +1,5 @@
 //! Contract 3, "Drift": checks, the three policies, the baseline, contests, and the request for a check.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 use common::{Stage, URL};
@@ -195,4 +195,32 @@ async fn the_annotation_asks_for_a_check_now() {
     stage.check_now("ask", "second").await;
     assert_eq!(stage.sets("ask"), 2);
     stage.ready("ask", "DriftCorrected").await;
+}
+
+#[tokio::test]
+async fn resources_of_one_setting_share_one_read() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "3s"]).await;
+    stage.apply(&stage.http("shared")).await;
+    stage.ready("shared", "").await;
+    for n in 0..9 {
+        let observer = stage.http(&format!("watcher{n}")).app_id(&common::app("shared"));
+        stage.apply(&observer.management_policy("Observe")).await;
+    }
+    for n in 0..9 {
+        stage.ready(&format!("watcher{n}"), "Observed").await;
+    }
+    // Each has read it for itself once; from now on one read serves all ten.
+    let before = stage.gets("shared");
+    eventually("six more reads", async || stage.gets("shared") >= before + 6)
+        .await
+        .unwrap();
+    let calls = stage.calls("shared");
+    let times: Vec<u64> = calls.iter().map(|c| c.at_ms).skip(before + 1).collect();
+    let gaps: Vec<u64> = times.windows(2).map(|w| w[1] - w[0]).collect();
+    let close = gaps.iter().filter(|gap| **gap < 1500).count();
+    assert!(
+        close <= 1,
+        "ten resources make a read for each interval, not ten: {gaps:?}"
+    );
 }

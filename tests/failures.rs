@@ -1,5 +1,5 @@
 //! Contract 3, "Failures" and "Quota": what the service may do wrong, and what the user sees of it.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 use std::time::Duration;
@@ -156,4 +156,30 @@ async fn a_crowd_keeps_within_the_quota() {
         world.calls().iter().filter(|c| c.action == "GetCallerIdentity").count(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_users_change_passes_a_backlog_of_checks() {
+    let stage = Stage::set().await;
+    // So few calls a second that checks every second pile up.
+    let _operator = stage.operator(&["--check-interval", "2s", "--vod-qps", "4"]).await;
+    for n in 0..40 {
+        stage.apply(&stage.http(&format!("pile{n}"))).await;
+    }
+    for n in 0..40 {
+        stage.ready(&format!("pile{n}"), "").await;
+    }
+    let before = stage.endpoint.world().calls().len();
+    stage.apply(&stage.http("pile7").events(["SnapshotComplete"])).await;
+    eventually("the change", async || {
+        stage.live("pile7").unwrap()["EventTypeList"] == "SnapshotComplete"
+    })
+    .await
+    .unwrap();
+    let world = stage.endpoint.world();
+    let waited = world.calls()[before..]
+        .iter()
+        .position(|c| c.action == "SetMessageCallback")
+        .unwrap();
+    assert!(waited <= 12, "{waited} checks of a backlog of 40 went first");
 }
