@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::super::ErrorClass;
 use super::*;
 use crate::credentials::CredentialIdentity;
 

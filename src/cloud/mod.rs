@@ -1,6 +1,7 @@
 //! The service's side: signed calls to VOD and STS, their addresses, their errors, and what must never be printed.
 
 mod acs3;
+mod answer;
 mod client;
 mod clock;
 mod endpoint;
@@ -13,7 +14,8 @@ mod sts;
 mod vod;
 
 pub use acs3::{Acs3Request, authorization as acs3_authorization};
-pub use client::{Answer, Api, CallObserver, ClientOptions, CloudClient, SignatureStyle};
+pub use answer::Answer;
+pub use client::{Api, CallObserver, ClientOptions, CloudClient, SignatureStyle};
 pub use endpoint::{EndpointNetwork, EndpointTemplate, EndpointUrl, Endpoints, InvalidEndpoint};
 pub use error::{CallError, ErrorClass};
 pub use percent::{canonical_query, encode};
