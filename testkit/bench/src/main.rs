@@ -17,8 +17,8 @@ const QPS: usize = 15;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let crowd = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(300);
-    match run(crowd).await {
+    let number = |at: usize, default: usize| std::env::args().nth(at).and_then(|n| n.parse().ok()).unwrap_or(default);
+    match run(number(1, 300), number(2, 10_000)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -31,7 +31,7 @@ fn row(what: &str, figure: &str, floor: &str) {
     println!("{what:<58} {figure:>14}   {floor}");
 }
 
-async fn run(crowd: usize) -> Result<()> {
+async fn run(crowd: usize, many: usize) -> Result<()> {
     let plane = ControlPlane::start().await?;
     let cluster = Cluster::new(plane.client().await?);
     cluster.install_crd().await?;
@@ -86,18 +86,7 @@ async fn run(crowd: usize) -> Result<()> {
         Vmc::http(&ns, &format!("crowd-{n}"), "https://hooks.example.com/vod").app_id(&format!("app-crowd-{n}"))
     };
     let begun = Instant::now();
-    futures::stream::iter(0..crowd)
-        .map(|n| {
-            let (cluster, vmc) = (&cluster, resources(n));
-            async move { cluster.apply_vmc(&vmc).await }
-        })
-        .buffer_unordered(16)
-        .for_each(|done| async move {
-            if let Err(error) = done {
-                eprintln!("bench: {error}");
-            }
-        })
-        .await;
+    apply_all(&cluster, (0..crowd).map(resources)).await;
     wait_until("all are set and read back", BOUND, async || {
         let world = endpoint.world();
         world
@@ -134,6 +123,26 @@ async fn run(crowd: usize) -> Result<()> {
     );
     row(&format!("memory with {crowd} resources"), &memory(&operator)?, "");
 
+    // Suspended, because at the service's quota so many would take a quarter of an hour to set.
+    apply_all(
+        &cluster,
+        (0..many).map(|n| Vmc::http(&ns, &format!("many-{n}"), "https://hooks.example.com/vod").suspend(true)),
+    )
+    .await;
+    let suspended = [("state", "Suspended")];
+    wait_until("all are seen", BOUND, async || {
+        operator
+            .metrics()
+            .await
+            .is_ok_and(|m| m.sum("vod_operator_resources", &suspended) > many as f64 - 0.5)
+    })
+    .await?;
+    row(
+        &format!("memory with {} resources", crowd + many),
+        &memory(&operator)?,
+        "",
+    );
+
     operator.sigterm_and_wait().await?;
     let before = endpoint.world().calls().len();
     let cpu_before = Instant::now();
@@ -157,6 +166,18 @@ async fn run(crowd: usize) -> Result<()> {
     let size = std::fs::metadata(binary()?)?.len();
     row("size of the binary", &format!("{:.1} MB", size as f64 / 1e6), "");
     Ok(())
+}
+
+async fn apply_all(cluster: &Cluster, all: impl Iterator<Item = Vmc>) {
+    futures::stream::iter(all)
+        .map(|vmc| async move { cluster.apply_vmc(&vmc).await })
+        .buffer_unordered(16)
+        .for_each(|done| async move {
+            if let Err(error) = done {
+                eprintln!("bench: {error}");
+            }
+        })
+        .await;
 }
 
 fn calls(endpoint: &Endpoint, _name: &str) -> usize {
