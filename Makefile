@@ -33,8 +33,9 @@ control-plane: control-plane-tools ## Build etcd, kube-apiserver and kubectl for
 
 .PHONY: demo
 demo: control-plane ## Show the operator at work on a local control plane (KEEP=1 keeps it running)
-	@cargo build --quiet --locked -p vod-operator -p vod-endpoint
-	@KEEP="$(KEEP)" cargo run --quiet --locked -p demo
+	@echo "building the operator and the demo (minutes the first time)"
+	@cargo build --quiet --locked --workspace --bins
+	@KEEP="$(KEEP)" "$${CARGO_TARGET_DIR:-target}/debug/demo"
 
 .PHONY: run
 run: rust-tools ## Run the operator on the cluster of your KUBECONFIG, with the real service (ARGS=…)

@@ -27,6 +27,7 @@ async fn the_oldest_owns_the_next_takes_over() {
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("own").events(["TranscodeComplete"])).await;
     stage.ready("own", "Applied").await;
+    stage.older("own").await;
     // The same setting by another key of the same account.
     stage
         .apply(
@@ -56,6 +57,7 @@ async fn a_loser_that_goes_leaves_the_setting() {
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("mine")).await;
     stage.ready("mine", "Applied").await;
+    stage.older("mine").await;
     stage.apply(&stage.http("loser").app_id(&app("mine"))).await;
     stage.not_ready("loser", "Conflict").await;
     stage.cluster.delete_vmc(&stage.ns, "loser").await.unwrap();
@@ -70,6 +72,7 @@ async fn hangzhou_and_shanghai_are_one_setting() {
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("sh")).await;
     stage.ready("sh", "Applied").await;
+    stage.older("sh").await;
     stage
         .apply(&stage.http("hz").app_id(&app("sh")).region("cn-hangzhou"))
         .await;
@@ -87,6 +90,7 @@ async fn without_sts_ownership_goes_by_the_access_key() {
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("nosts")).await;
     stage.ready("nosts", "Applied").await;
+    stage.older("nosts").await;
     let status = stage.status("nosts").await;
     assert!(status.get("accountId").is_none());
     assert!(status["conditions"].to_string().contains("AccessKey ID"), "{status}");

@@ -81,6 +81,31 @@ impl Stage {
         self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()["status"].clone()
     }
 
+    /// Lets a second pass: creation times are whole seconds, and within one the uid decides which is the older.
+    pub async fn older(&self, name: &str) {
+        let created = |vmc: &Value| vmc["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
+        let first = created(&self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()).unwrap();
+        harness::eventually("the next second", async || {
+            let probe = format!("second-{}", std::process::id());
+            self.cluster.secret(&self.ns, &probe, &[("x", "y")]).await.unwrap();
+            let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
+                kube::Api::namespaced(self.cluster.client(), &self.ns);
+            let now = secrets
+                .get(&probe)
+                .await
+                .unwrap()
+                .metadata
+                .creation_timestamp
+                .unwrap()
+                .0
+                .to_string();
+            self.cluster.delete_secret(&self.ns, &probe).await.unwrap();
+            now.get(..19) > first.get(..19)
+        })
+        .await
+        .unwrap();
+    }
+
     pub fn sets(&self, name: &str) -> usize {
         self.endpoint.world().count("SetMessageCallback", &app(name))
     }

@@ -172,6 +172,8 @@ async fn rival(stage: &Stage) -> Result<()> {
         .events(["ALL"]);
     stage.cluster.apply_vmc(&owner).await?;
     stage.cluster.wait_ready(NS, "owner").await?;
+    // Creation times are whole seconds: within one the uid would decide which is the older.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     stage.cluster.apply_vmc(&rival).await?;
     applied(
         stage,
