@@ -29,3 +29,29 @@ async fn one_apply_is_one_set_and_two_gets() {
     stage.check_now("one", "again").await;
     assert_eq!(stage.sets("one"), 1, "one more reconcile makes no Set");
 }
+
+#[tokio::test]
+async fn a_gateway_may_tell_regions_by_its_path() {
+    let stage = Stage::set().await;
+    for signature in ["acs3", "hmac-sha1"] {
+        let name = format!("gateway-{}", &signature[..4]);
+        let operator = harness::Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
+            .kubeconfig(stage.plane.kubeconfig_path())
+            .vod_endpoint(format!("{}/{{region}}", stage.endpoint.url()))
+            .sts_endpoint(stage.endpoint.url())
+            .args(["--watch-namespace", stage.ns.as_str(), "--signature", signature])
+            .start()
+            .await
+            .unwrap();
+        stage.apply(&stage.http(&name).region("cn-beijing")).await;
+        stage.ready(&name, "Applied").await;
+        let world = stage.endpoint.world();
+        assert!(
+            world
+                .setting(vod_endpoint::ACCOUNT, "cn-beijing", &app(&name))
+                .is_some()
+        );
+        drop(world);
+        drop(operator);
+    }
+}

@@ -35,12 +35,13 @@ fn acs3(vector: &Value, headers: &BTreeMap<String, String>) -> (String, String) 
     let canonical = query_of(&query);
     let request = Acs3Request {
         method,
+        path: "/",
         canonical_query: &canonical,
         headers: &list,
         body_sha256: &body,
     };
     let ours = acs3_authorization(&request, input["access_key_id"].as_str().unwrap(), secret);
-    let theirs = vod_endpoint::sign_acs3(method, &query, headers, &body, secret);
+    let theirs = vod_endpoint::sign_acs3(method, "/", &query, headers, &body, secret);
     (ours, theirs)
 }
 

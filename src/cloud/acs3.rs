@@ -5,6 +5,8 @@ use sha2::{Digest, Sha256};
 pub struct Acs3Request<'a> {
     /// `POST`
     pub method: &'a str,
+    /// `/`, but for a gateway's own.
+    pub path: &'a str,
     /// Sorted and encoded, as [`super::canonical_query`] makes it.
     pub canonical_query: &'a str,
     /// The headers to sign, names in lower case, in any order.
@@ -23,8 +25,8 @@ pub fn authorization(request: &Acs3Request<'_>, access_key_id: &str, access_key_
         .collect();
     let signed = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let canonical = format!(
-        "{}\n/\n{}\n{canonical_headers}\n{signed}\n{}",
-        request.method, request.canonical_query, request.body_sha256
+        "{}\n{}\n{}\n{canonical_headers}\n{signed}\n{}",
+        request.method, request.path, request.canonical_query, request.body_sha256
     );
     let to_sign = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(canonical)));
     let signature = hex(&hmac(access_key_secret.as_bytes(), to_sign.as_bytes()));

@@ -230,6 +230,7 @@ impl CloudClient {
                 }
                 let request = Acs3Request {
                     method: "POST",
+                    path: endpoint.path(),
                     canonical_query: &query,
                     headers: &signed,
                     body_sha256: &body_sha256,
@@ -298,7 +299,10 @@ impl CloudClient {
     }
 
     async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Answer, Refusal> {
-        let url = Zeroizing::new(format!("{}/?{}", endpoint.as_str(), prepared.query.as_str()));
+        let url = Zeroizing::new({
+            let slash = if endpoint.path() == "/" { "/" } else { "" };
+            format!("{}{slash}?{}", endpoint.as_str(), prepared.query.as_str())
+        });
         let http = if endpoint.is_loopback() {
             &self.local
         } else {

@@ -2,13 +2,13 @@ use std::fmt;
 
 use crate::domain::Region;
 
-/// A service's address: scheme, host and port, nothing else.
+/// A service's address: scheme, host and port, and the path of a private gateway if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
 
 /// Text that is not such an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be an absolute http:// or https:// address without path, user info, query and fragment")]
+#[error("must be an absolute http:// or https:// address without user info, query and fragment")]
 pub struct InvalidEndpoint;
 
 impl EndpointUrl {
@@ -21,7 +21,6 @@ impl EndpointUrl {
         let plain = matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
             && url.password().is_none()
-            && url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none();
         let sound = plain && url.host_str().is_some_and(|host| !host.is_empty());
@@ -47,7 +46,14 @@ impl EndpointUrl {
 
     /// What the `Host` header says: the port only where it is not the scheme's own.
     pub fn host(&self) -> &str {
-        self.0.split_once("://").map_or(self.0.as_str(), |(_, host)| host)
+        let rest = self.0.split_once("://").map_or(self.0.as_str(), |(_, rest)| rest);
+        rest.split_once('/').map_or(rest, |(host, _)| host)
+    }
+
+    /// The path that is called and signed: `/` but for a gateway's.
+    pub fn path(&self) -> &str {
+        let rest = self.0.split_once("://").map_or(self.0.as_str(), |(_, rest)| rest);
+        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
     }
 }
 
@@ -179,7 +185,6 @@ mod tests {
             "localhost",
             "ftp://x",
             "http://u@x",
-            "http://x/path",
             "http://x/?q",
             "http://x/#f",
             "http://",
@@ -192,6 +197,9 @@ mod tests {
     fn the_host_header_leaves_out_the_schemes_own_port() {
         assert_eq!(EndpointUrl::parse("https://x:443/").unwrap().host(), "x");
         assert_eq!(EndpointUrl::parse("http://x:8080").unwrap().host(), "x:8080");
+        let gateway = EndpointUrl::parse("http://x:8080/cn-beijing/").unwrap();
+        assert_eq!((gateway.host(), gateway.path()), ("x:8080", "/cn-beijing"));
+        assert_eq!(EndpointUrl::parse("http://x").unwrap().path(), "/");
         for (url, local) in [
             ("http://127.0.0.1:1", true),
             ("http://[::1]:1", true),

@@ -143,6 +143,8 @@ async fn vod(
     let raw = raw(peer, &method, &uri, &headers, &body);
     let region = match raw.header("host").split_once(".localhost") {
         Some((named, _)) => named.to_owned(),
+        // A gateway that tells regions by their path.
+        None if raw.path.len() > 1 => raw.path.trim_matches('/').to_owned(),
         None => region,
     };
     let id = request_id();

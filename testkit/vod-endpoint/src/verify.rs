@@ -75,7 +75,7 @@ pub(crate) fn is_genuine(raw: &Raw, claimed: &Claimed, secret: &str) -> bool {
         .iter()
         .map(|n| (n.clone(), raw.header(n).to_owned()))
         .collect();
-    sign_acs3(&raw.method, &raw.query_parameters(), &headers, &body, secret) == claimed.signature
+    sign_acs3(&raw.method, &raw.path, &raw.query_parameters(), &headers, &body, secret) == claimed.signature
 }
 
 /// The signature of the older style.
@@ -89,6 +89,7 @@ pub fn sign_rpc(method: &str, parameters: &BTreeMap<String, String>, secret: &st
 /// The signature of version 3 over `headers` (lower-case names).
 pub fn sign_acs3(
     method: &str,
+    path: &str,
     query: &BTreeMap<String, String>,
     headers: &BTreeMap<String, String>,
     body_sha256: &str,
@@ -96,7 +97,7 @@ pub fn sign_acs3(
 ) -> String {
     let lines: String = headers.iter().map(|(n, v)| format!("{n}:{}\n", v.trim())).collect();
     let names = headers.keys().cloned().collect::<Vec<_>>().join(";");
-    let request = format!("{method}\n/\n{}\n{lines}\n{names}\n{body_sha256}", joined(query));
+    let request = format!("{method}\n{path}\n{}\n{lines}\n{names}\n{body_sha256}", joined(query));
     let to_sign = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(request)));
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|m| m.chain_update(to_sign).finalize());
     mac.map(|m| hex(&m.into_bytes())).unwrap_or_default()
