@@ -8,6 +8,16 @@ use proptest::prelude::*;
 use serde_json::Value;
 use vod_operator::cloud::{Acs3Request, acs3_authorization, canonical_query, rpc_signature};
 
+type Map = BTreeMap<String, String>;
+
+/// `map` with one value made longer by a letter.
+fn changed(map: &Map, at: proptest::sample::Index) -> Map {
+    let mut map = map.clone();
+    let at = at.index(map.len());
+    map.values_mut().skip(at).take(1).for_each(|value| value.push('x'));
+    map
+}
+
 fn vectors(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).unwrap();
     file["vectors"].as_array().unwrap().clone()
@@ -92,15 +102,52 @@ fn the_older_style_as_the_sdks_sign_it() {
 proptest! {
     #[test]
     fn client_and_endpoint_agree_and_any_change_shows(
-        mut parameters in proptest::collection::btree_map("[A-Za-z]{1,8}", "\\PC{0,12}", 1..6),
-        secret in "[A-Za-z0-9]{8,30}", other in "[A-Za-z0-9]{31,32}",
+        parameters in proptest::collection::btree_map("[A-Za-z]{1,8}", "\\PC{0,12}", 1..6),
+        secret in "[A-Za-z0-9]{8,30}", other in "[A-Za-z0-9]{31,32}", at in any::<proptest::sample::Index>(),
     ) {
         let query = query_of(&parameters);
         let signature = rpc_signature("POST", &query, &secret);
         prop_assert_eq!(&signature, &vod_endpoint::sign_rpc("POST", &parameters, &secret));
         prop_assert_ne!(&signature, &rpc_signature("POST", &query, &other));
-        let first = parameters.keys().next().unwrap().clone();
-        parameters.get_mut(&first).unwrap().push('x');
-        prop_assert_ne!(signature, rpc_signature("POST", &query_of(&parameters), &secret));
+        prop_assert_ne!(&signature, &rpc_signature("GET", &query, &secret));
+        prop_assert_ne!(signature, rpc_signature("POST", &query_of(&changed(&parameters, at)), &secret));
+    }
+
+    #[test]
+    fn version_three_shows_any_change_too(
+        parameters in proptest::collection::btree_map("[A-Za-z]{1,8}", "\\PC{0,12}", 1..6),
+        extra in proptest::collection::btree_map("x-acs-[a-z]{1,8}", "[!-~]{1,12}", 1..4),
+        body in "[0-9a-f]{64}", secret in "[A-Za-z0-9]{8,30}", other in "[A-Za-z0-9]{31,32}",
+        at in any::<proptest::sample::Index>(),
+    ) {
+        let sign = |parameters: &Map, headers: &Map, body: &str, secret: &str| {
+            let list: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let request = Acs3Request {
+                method: "POST",
+                path: "/",
+                canonical_query: &query_of(parameters),
+                headers: &list,
+                body_sha256: body,
+            };
+            acs3_authorization(&request, "ExampleAccessKeyId", secret)
+        };
+        let mut headers = extra;
+        headers.insert("host".to_owned(), "vod.cn-shanghai.aliyuncs.com".to_owned());
+        let genuine = sign(&parameters, &headers, &body, &secret);
+        let theirs = vod_endpoint::sign_acs3("POST", "/", &parameters, &headers, &body, &secret);
+        let end = format!("Signature={theirs}");
+        prop_assert!(genuine.ends_with(&end));
+        // Only the signature itself is compared: the rest of the header shows some changes anyway.
+        let signature = |authorization: &str| authorization.rsplit('=').next().unwrap_or_default().to_owned();
+        let genuine = signature(&genuine);
+
+        prop_assert_ne!(&genuine, &signature(&sign(&parameters, &headers, &body, &other)));
+        prop_assert_ne!(&genuine, &signature(&sign(&changed(&parameters, at), &headers, &body, &secret)));
+        prop_assert_ne!(&genuine, &signature(&sign(&parameters, &changed(&headers, at), &body, &secret)));
+        let flipped = body.replacen(char::is_alphanumeric, "g", 1);
+        prop_assert_ne!(&genuine, &signature(&sign(&parameters, &headers, &flipped, &secret)));
+        let mut fewer = headers.clone();
+        fewer.remove("host");
+        prop_assert_ne!(&genuine, &signature(&sign(&parameters, &fewer, &body, &secret)));
     }
 }
