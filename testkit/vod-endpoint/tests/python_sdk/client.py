@@ -1,7 +1,9 @@
 """The official Python SDK as a client of the local endpoint. Prints one JSON object with what it saw."""
 
+import http.client
 import json
 import sys
+from urllib.parse import urlsplit
 
 import requests
 from alibabacloud_tea_openapi.models import Config
@@ -22,6 +24,84 @@ def code_of(call):
         return "OK"
     except Exception as error:
         return getattr(error, "code", None) or repr(error)
+
+
+def recorded(call):
+    """The request that the SDK signs for `call`, which is not sent."""
+
+    class Recorded(Exception):
+        pass
+
+    kept = []
+    send = requests.Session.send
+
+    def keep(self, request, **options):
+        kept.append(request)
+        raise Recorded
+
+    requests.Session.send = keep
+    try:
+        call()
+    except Exception:
+        if not kept:
+            raise
+    finally:
+        requests.Session.send = send
+    request = kept[0]
+    parts = urlsplit(request.url)
+    body = request.body or b""
+    return {
+        "method": request.method,
+        "target": (parts.path or "/") + "?" + parts.query,
+        # The length follows the body, which a replay may change.
+        "headers": {name: value for name, value in request.headers.items() if name.lower() != "content-length"},
+        "body": body.encode() if isinstance(body, str) else body,
+    }
+
+
+def raw(host, request):
+    """Sends a recorded request as it is, without the SDK. Returns the answer's code."""
+    connection = http.client.HTTPConnection(host, timeout=20)
+    try:
+        connection.request(request["method"], request["target"], request["body"], request["headers"])
+        answer = connection.getresponse()
+        seen = json.loads(answer.read())
+        return "OK" if answer.status == 200 else seen.get("Code", str(answer.status))
+    finally:
+        connection.close()
+
+
+def one_byte(text):
+    """`text` with another last character."""
+    return text[:-1] + ("1" if text[-1] != "1" else "2")
+
+
+def replays(host, vod, wanted, style):
+    """A recorded request with one byte changed in each place, then as it was, then once more."""
+    kept = recorded(lambda: vod.set_message_callback(wanted))
+    seen = {}
+
+    def replay(name, **changed):
+        seen[name] = raw(host, {**kept, **changed})
+
+    def header(name, change):
+        same = next(key for key in kept["headers"] if key.lower() == name)
+        return {**kept["headers"], same: change(kept["headers"][same])}
+
+    assert "hooks.example.com" in kept["target"], kept["target"]
+    replay("query", target=kept["target"].replace("hooks.example.com", "hooks.example.con"))
+    if style == "v3":
+        for name in ("x-acs-action", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256", "authorization"):
+            replay(name, headers=header(name, one_byte))
+        replay("added header", headers={**kept["headers"], "x-acs-added": "1"})
+        replay("body", body=b"x")
+    else:
+        for name in ("Timestamp", "SignatureNonce", "AuthKey"):
+            replay(name, target=kept["target"].replace(name + "=", name + "=1"))
+        replay("method", method="GET")
+    replay("unchanged")
+    replay("again")
+    return seen
 
 
 def walk(host, key, secret, style):
@@ -54,6 +134,7 @@ def walk(host, key, secret, style):
         seen["tampered"] = code_of(lambda: vod.set_message_callback(wanted))
     finally:
         requests.Session.send = send
+    seen["replays"] = replays(host, vod, wanted, style)
     return seen
 
 
