@@ -142,3 +142,28 @@ async fn one_that_is_gone_already_is_success() {
     delete(&stage, "already").await;
     assert_eq!(stage.deletes("already"), 0);
 }
+
+#[tokio::test]
+async fn a_refused_deletion_is_tried_slowly() {
+    let stage = Stage::set().await;
+    let _operator = stage
+        .operator(&["--check-interval", "1h", "--deletion-grace", "12s"])
+        .await;
+    stage.apply(&stage.http("slow")).await;
+    stage.ready("slow", "Applied").await;
+    stage
+        .endpoint
+        .world()
+        .keys
+        .get_mut(KEY_ID)
+        .unwrap()
+        .denied
+        .push("DeleteMessageCallback".into());
+    delete(&stage, "slow").await;
+    let tried = stage
+        .calls("slow")
+        .iter()
+        .filter(|c| c.action == "DeleteMessageCallback")
+        .count();
+    assert!(tried <= 2, "at once, and when the grace period ends, but {tried} times");
+}

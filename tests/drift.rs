@@ -224,3 +224,27 @@ async fn resources_of_one_setting_share_one_read() {
         "ten resources make a read for each interval, not ten: {gaps:?}"
     );
 }
+
+#[tokio::test]
+async fn a_status_that_somebody_else_wrote_is_put_right() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.apply(&stage.http("words")).await;
+    stage.ready("words", "Applied").await;
+    let written = stage.status("words").await;
+    let theirs = json!({ "status": { "endpoint": "https://elsewhere.example.com" } });
+    let patch = kube::api::Patch::Merge(&theirs);
+    let params = kube::api::PatchParams::default();
+    stage
+        .cluster
+        .vmcs(&stage.ns)
+        .patch_status("words", &params, &patch)
+        .await
+        .unwrap();
+    // A scheduled check has nothing else to write.
+    eventually("the status is put right", async || {
+        stage.status("words").await["endpoint"] == written["endpoint"]
+    })
+    .await
+    .unwrap();
+}

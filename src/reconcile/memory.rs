@@ -34,12 +34,20 @@ pub struct Memory {
     pub seen_from_birth: bool,
     /// A call that changes the setting is being made: it must not be abandoned.
     pub writing: bool,
-    /// The status as this process last wrote it, until the watch shows it.
-    pub written: Option<Box<VodMessageCallbackStatus>>,
+    /// The status as this process last wrote it, until the watch shows it or something newer.
+    pub written: Option<Written>,
     /// Its deletion is under way, for the metric.
     pub deleting: bool,
     /// The Ready reason, for the metric.
     pub state: Option<Reason>,
+}
+
+/// A status that was written and the resourceVersion it got.
+pub struct Written {
+    /// The version that holds it.
+    pub version: String,
+    /// The status.
+    pub status: Box<VodMessageCallbackStatus>,
 }
 
 /// A resource's memory and the bell that interrupts a waiting check when the user changes something.

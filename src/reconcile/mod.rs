@@ -185,11 +185,7 @@ fn settle(
         // Slowly: what it depends on has its own way to wake it.
         Err(Failure::Stalled { .. }) => {
             memory.backoff.reset();
-            if pass.premises.deleting {
-                memory.backoff.next(None).max(Duration::from_secs(5))
-            } else {
-                until_check
-            }
+            until_check
         }
     };
     let wait = if pass.premises.deleting {

@@ -7,7 +7,8 @@ use kube::{Api, ResourceExt};
 use super::context::Context;
 use super::desired;
 use super::failure::Failure;
-use super::memory::Entry;
+use super::memory::{Entry, Written};
+use super::trigger::is_newer;
 use crate::api::{
     AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
 };
@@ -102,17 +103,15 @@ pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
     })
 }
 
-/// The status as this process knows it: what it wrote last, until the watch shows that or something newer.
+/// The status as this process knows it: what it wrote last, until the watch shows that or something newer. Versions
+/// are compared, not words: the API server keeps times to the second, and somebody else may have written since.
 pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessageCallbackStatus {
-    let cached = resource.status.clone().unwrap_or_default();
+    let seen = resource.resource_version().unwrap_or_default();
     let mut memory = entry.lock();
+    memory.written.take_if(|written| !is_newer(&written.version, &seen));
     match &memory.written {
-        Some(written) if **written == cached => {
-            memory.written = None;
-            cached
-        }
-        Some(written) => (**written).clone(),
-        None => cached,
+        Some(written) => (*written.status).clone(),
+        None => resource.status.clone().unwrap_or_default(),
     }
 }
 
@@ -135,8 +134,11 @@ pub async fn report(
     let uid = resource.uid().unwrap_or_default();
     let _permit = ctx.status_writes.acquire().await;
     match write_status(&api, &resource.name_any(), &uid, &status).await {
-        Ok(_) => {
-            entry.lock().written = Some(Box::new(status.clone()));
+        Ok(stored) => {
+            entry.lock().written = Some(Written {
+                version: stored.resource_version().unwrap_or_default(),
+                status: Box::new(status.clone()),
+            });
             Ok(status)
         }
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {

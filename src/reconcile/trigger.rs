@@ -130,7 +130,7 @@ pub fn secrets_changed(seen: &[(String, SecretSight)], observed: &[ObservedSecre
 
 /// The watch may lag behind a read, so only a newer version is a change; versions are comparable numbers in every
 /// API server we support, and any other text is only compared for equality.
-fn is_newer(version: &str, recorded: &str) -> bool {
+pub fn is_newer(version: &str, recorded: &str) -> bool {
     match (version.parse::<u128>(), recorded.parse::<u128>()) {
         (Ok(v), Ok(r)) => v > r,
         _ => version != recorded,
