@@ -3,8 +3,10 @@
 //! A plain index, no I/O. Resources whose account is not known neither win nor hold anybody up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::domain::{AccountKey, AppId, SettingRegion};
 
@@ -15,6 +17,22 @@ pub struct ObjectName {
     pub namespace: String,
     /// The name.
     pub name: String,
+}
+
+impl ObjectName {
+    /// A resource's own.
+    pub fn of(resource: &impl ResourceExt) -> Self {
+        Self {
+            namespace: resource.namespace().unwrap_or_default(),
+            name: resource.name_any(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// The identity of one setting at the service.

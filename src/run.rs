@@ -11,11 +11,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health, SilenceBounds};
-use crate::cli::{self, Config};
-use crate::cloud::{
-    CallObserver, ClientOptions, CloudClient, EndpointNetwork, EndpointTemplate, Endpoints, InvalidEndpoint,
-    SignatureStyle, Sts, Vod,
-};
+use crate::cli::Config;
+use crate::cloud::{CallObserver, ClientOptions, CloudClient, EndpointUrl, Endpoints, Sts, Vod};
 use crate::controller::{self, Scope};
 use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, Identities};
 use crate::events::{self, Events};
@@ -52,9 +49,6 @@ pub enum StartError {
     /// TLS could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[from] reqwest::Error),
-    /// An address is none.
-    #[error("--vod-endpoint or --sts-endpoint {0}")]
-    Endpoint(#[from] InvalidEndpoint),
 }
 
 /// Everything that outlives a term of leadership.
@@ -135,23 +129,15 @@ fn parts(
     metrics: Arc<Metrics>,
     health: Health,
 ) -> Result<Parts, StartError> {
-    let template = |text: &Option<String>| text.as_deref().map(EndpointTemplate::parse).transpose();
     let endpoints = Endpoints {
-        vod: template(&config.vod_endpoint)?,
-        sts: template(&config.sts_endpoint)?,
-        network: match config.endpoint_network {
-            cli::EndpointNetwork::Public => EndpointNetwork::Public,
-            cli::EndpointNetwork::Vpc => EndpointNetwork::Vpc,
-        },
-    };
-    let signature = match config.signature {
-        cli::Signature::Acs3 => SignatureStyle::Acs3,
-        cli::Signature::HmacSha1 => SignatureStyle::HmacSha1,
+        vod: config.vod_endpoint.clone(),
+        sts: config.sts_endpoint.clone(),
+        network: config.endpoint_network,
     };
     let observer: Arc<dyn CallObserver> = Arc::clone(&metrics) as _;
     let cloud = CloudClient::new(
         &ClientOptions {
-            signature,
+            signature: config.signature,
             ..ClientOptions::default()
         },
         observer,
@@ -159,7 +145,7 @@ fn parts(
     let sts = Sts::new(cloud.clone());
     let environment = AmbientEnvironment::read(|name| std::env::var(name).ok());
     let ecs = EcsRole::new(
-        config.metadata_endpoint.as_deref(),
+        config.metadata_endpoint.as_ref().map(EndpointUrl::as_str),
         environment.ecs_role_name.clone(),
         environment.imds_v1_allowed,
     )?;

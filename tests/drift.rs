@@ -116,11 +116,7 @@ async fn a_service_that_rewrites_values_is_not_fought() {
         world.behaviour.expand_all = true;
         world.behaviour.mask_key = true;
     }
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "Rewritten1")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "Rewritten1")]).await;
     let _operator = stage.operator(&["--check-interval", "1s"]).await;
     stage
         .apply(&stage.http("words").events(["ALL"]).auth("sign", "authKey"))

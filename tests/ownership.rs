@@ -13,17 +13,14 @@ async fn the_oldest_owns_the_next_takes_over() {
         .world()
         .add_key("SecondKeyOfTheAccount", "AnotherSecret", vod_endpoint::ACCOUNT);
     stage
-        .cluster
         .secret(
-            &stage.ns,
             "second",
             &[
                 ("accessKeyId", "SecondKeyOfTheAccount"),
                 ("accessKeySecret", "AnotherSecret"),
             ],
         )
-        .await
-        .unwrap();
+        .await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("own").events(["TranscodeComplete"])).await;
     stage.ready("own", "Applied").await;

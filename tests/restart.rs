@@ -54,22 +54,14 @@ async fn a_restart_with_nothing_changed_calls_nothing_and_writes_nothing() {
 #[tokio::test]
 async fn what_changed_meanwhile_is_found() {
     let stage = Stage::set().await;
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "First1234")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "First1234")]).await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("key").auth("sign", "authKey")).await;
     stage.apply(&stage.http("spec")).await;
     stage.ready("key", "Applied").await;
     stage.ready("spec", "Applied").await;
     operator.kill().await.unwrap();
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "Second1234")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "Second1234")]).await;
     stage.apply(&stage.http("spec").events(["SnapshotComplete"])).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     eventually("the key", async || {
@@ -154,42 +146,19 @@ async fn two_replicas_and_a_leader_that_dies_freezes_or_leaves() {
 
 #[tokio::test]
 async fn an_api_server_that_goes_away_is_survived() {
-    // A control plane of its own, because others would miss theirs.
-    let plane = control_plane::ControlPlane::start().await.unwrap();
-    let cluster = harness::Cluster::new(plane.client().await.unwrap());
-    cluster.install_crd().await.unwrap();
-    let ns = cluster.namespace("outage").await.unwrap();
-    cluster
-        .access_key(&ns, vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
-        .await
-        .unwrap();
-    let endpoint = vod_endpoint::Endpoint::start().await.unwrap();
-    let operator = Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
-        .kubeconfig(plane.kubeconfig_path())
-        .vod_endpoint(endpoint.url())
-        .sts_endpoint(endpoint.url())
-        .args(["--check-interval", "1h"])
-        .start()
-        .await
-        .unwrap();
-    cluster
-        .apply_vmc(&harness::Vmc::http(&ns, "out", common::URL))
-        .await
-        .unwrap();
-    cluster.wait_ready(&ns, "out").await.unwrap();
-    plane.stop_api_server().unwrap();
+    let stage = Stage::set_apart().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("out")).await;
+    stage.ready("out", "Applied").await;
+    stage.plane.stop_api_server().unwrap();
     operator
         .wait_for_log("the watch of VodMessageCallbacks failed")
         .await
         .unwrap();
-    plane.start_api_server().await.unwrap();
-    let changed = harness::Vmc::http(&ns, "out", common::URL).events(["SnapshotComplete"]);
-    cluster.apply_vmc(&changed).await.unwrap();
-    cluster
-        .wait_condition(&ns, "out", ("Ready", "True", "Applied"))
-        .await
-        .unwrap();
-    assert_eq!(endpoint.world().count("SetMessageCallback", "app-1000000"), 2);
+    stage.plane.start_api_server().await.unwrap();
+    stage.apply(&stage.http("out").events(["SnapshotComplete"])).await;
+    stage.ready("out", "Applied").await;
+    assert_eq!(stage.sets("out"), 2);
 }
 
 #[tokio::test]
@@ -238,8 +207,7 @@ subjects: [{{kind: ServiceAccount, name: poor, namespace: {ns}}}]
 
 #[tokio::test]
 async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
-    let plane = control_plane::ControlPlane::start().await.unwrap();
-    let cluster = harness::Cluster::new(plane.client().await.unwrap());
+    let stage = Stage::set_apart().await;
     // A definition of other times, which let something in that today's does not know.
     let crd = std::fs::read_to_string(control_plane::repo_root().join("crds/vodmessagecallbacks.yaml")).unwrap();
     let older: String = crd
@@ -250,32 +218,18 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
         })
         .collect::<Vec<_>>()
         .join("\n");
-    cluster.apply(&older).await.unwrap();
-    let ns = cluster.namespace("bad").await.unwrap();
-    cluster
-        .access_key(&ns, vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
-        .await
-        .unwrap();
-    let fax = harness::Vmc::http(&ns, "fax", common::URL)
+    stage.cluster.apply(&older).await.unwrap();
+    let fax = stage
+        .http("fax")
         .without("http")
         .field("callbackType", serde_json::json!("FAX"));
-    harness::eventually("the old definition is served", async || {
-        cluster.apply_vmc(&fax).await.is_ok()
+    eventually("the old definition is served", async || {
+        stage.cluster.apply_vmc(&fax).await.is_ok()
     })
     .await
     .unwrap();
-    let endpoint = vod_endpoint::Endpoint::start().await.unwrap();
-    let operator = Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
-        .kubeconfig(plane.kubeconfig_path())
-        .vod_endpoint(endpoint.url())
-        .sts_endpoint(endpoint.url())
-        .start()
-        .await
-        .unwrap();
-    cluster
-        .apply_vmc(&harness::Vmc::http(&ns, "good", common::URL))
-        .await
-        .unwrap();
-    cluster.wait_ready(&ns, "good").await.unwrap();
-    operator.wait_for_log(&format!("{ns}/fax")).await.unwrap();
+    let operator = stage.operator(&[]).await;
+    stage.apply(&stage.http("good")).await;
+    stage.ready("good", "Applied").await;
+    operator.wait_for_log(&format!("{}/fax", stage.ns)).await.unwrap();
 }

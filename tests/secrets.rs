@@ -14,38 +14,16 @@ async fn one_created_later_is_acted_on_at_once() {
         .apply(&stage.http("early").secret("late").auth("sign", "authKey"))
         .await;
     stage.not_ready("early", "SecretNotFound").await;
-    stage
-        .cluster
-        .secret(&stage.ns, "late", &[("accessKeyId", KEY_ID)])
-        .await
-        .unwrap();
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("other", "x")])
-        .await
-        .unwrap();
+    stage.secret("late", &[("accessKeyId", KEY_ID)]).await;
+    stage.secret("sign", &[("other", "x")]).await;
     stage.not_ready("early", "SecretKeyMissing").await;
     stage
-        .cluster
-        .secret(
-            &stage.ns,
-            "late",
-            &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)],
-        )
-        .await
-        .unwrap();
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "tooweak")])
-        .await
-        .unwrap();
+        .secret("late", &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)])
+        .await;
+    stage.secret("sign", &[("authKey", "tooweak")]).await;
     stage.not_ready("early", "InvalidAuthKey").await;
     assert!(stage.calls("early").is_empty(), "caught before any call");
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "Strong123\n")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "Strong123\n")]).await;
     stage.ready("early", "Applied").await;
     let live = stage.live("early").unwrap();
     assert_eq!(
@@ -57,19 +35,11 @@ async fn one_created_later_is_acted_on_at_once() {
 #[tokio::test]
 async fn a_rotated_key_is_one_set_and_a_touched_secret_none() {
     let stage = Stage::set().await;
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "First1234")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "First1234")]).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("rotate").auth("sign", "authKey")).await;
     stage.ready("rotate", "Applied").await;
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "Second1234")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "Second1234")]).await;
     eventually("the new key is set", async || {
         stage.live("rotate").unwrap()["AuthKey"] == "Second1234"
     })
@@ -78,10 +48,8 @@ async fn a_rotated_key_is_one_set_and_a_touched_secret_none() {
     assert_eq!(stage.sets("rotate"), 2);
     let gets = stage.gets("rotate");
     stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "Second1234"), ("unrelated", "x")])
-        .await
-        .unwrap();
+        .secret("sign", &[("authKey", "Second1234"), ("unrelated", "x")])
+        .await;
     eventually("the touched Secret was looked at", async || stage.gets("rotate") > gets)
         .await
         .unwrap();
@@ -93,19 +61,11 @@ async fn a_rotated_key_is_one_set_and_a_touched_secret_none() {
 async fn a_masked_key_is_set_again_when_its_secret_changes() {
     let stage = Stage::set().await;
     stage.endpoint.world().behaviour.mask_key = true;
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "First1234")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "First1234")]).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("masked").auth("sign", "authKey")).await;
     stage.ready("masked", "Applied").await;
-    stage
-        .cluster
-        .secret(&stage.ns, "sign", &[("authKey", "Second1234")])
-        .await
-        .unwrap();
+    stage.secret("sign", &[("authKey", "Second1234")]).await;
     eventually("the new key is set", async || {
         stage.live("masked").unwrap()["AuthKey"] == "Second1234"
     })
@@ -164,11 +124,7 @@ async fn no_secret_is_shown_anywhere() {
     for signature in ["acs3", "hmac-sha1"] {
         let stage = Stage::set().await;
         let (key, secret) = ("SesameOpen42", KEY_SECRET);
-        stage
-            .cluster
-            .secret(&stage.ns, "sign", &[("authKey", key)])
-            .await
-            .unwrap();
+        stage.secret("sign", &[("authKey", key)]).await;
         let echo = |status: u16, code: &str| {
             Fault::always(How::Code {
                 status,

@@ -4,6 +4,12 @@
 /// A CEL expression and what the user is told when it is false.
 pub type Rule = (&'static str, &'static str);
 
+const NO_SPACE: &str = r"!self.matches('[\\s\\p{Z}\\p{C}]')";
+
+const NO_FRAGMENT: &str = "!self.contains('#')";
+
+const NO_USER_INFO: &str = "!self.matches('^[A-Za-z]+://[^/?#]*@')";
+
 pub const HTTP_PRESENT: Rule = (
     "self.callbackType != 'HTTP' || has(self.http)",
     "http is required when callbackType is HTTP: add http.url",
@@ -30,7 +36,7 @@ pub const REGION_IMMUTABLE: Rule = (
     "region cannot be changed: delete this resource and create one for the other region",
 );
 pub const APP_ID_FORM: Rule = (
-    r"!self.matches('[\\s\\p{Z}\\p{C}]')",
+    NO_SPACE,
     "appId must be 1 to 64 characters without white space, such as app-1000000",
 );
 pub const APP_ID_IMMUTABLE: Rule = (
@@ -64,11 +70,11 @@ pub const URL_ASCII: Rule = (
     "url must be printable ASCII without white space: percent-encode everything else",
 );
 pub const URL_USER_INFO: Rule = (
-    "!self.matches('^[A-Za-z]+://[^/?#]*@')",
+    NO_USER_INFO,
     "url must not hold user info (user:password@): remove it and use http.auth for authentication",
 );
 pub const URL_FRAGMENT: Rule = (
-    "!self.contains('#')",
+    NO_FRAGMENT,
     "url must not hold a fragment: remove # and what follows it",
 );
 pub const URL_ONE: Rule = (
@@ -85,18 +91,15 @@ pub const ENDPOINT_SCHEME: Rule = (
     "endpoint must be an absolute http:// or https:// address with a host, such as http://1234567.mns.cn-shanghai.aliyuncs.com/",
 );
 pub const ENDPOINT_SPACE: Rule = (
-    r"!self.matches('[\\s\\p{Z}\\p{C}]')",
+    NO_SPACE,
     "endpoint must not hold white space or control characters: remove them",
 );
 pub const ENDPOINT_USER_INFO: Rule = (
-    "!self.matches('^[A-Za-z]+://[^/?#]*@')",
+    NO_USER_INFO,
     "endpoint must not hold user info (user:password@): remove it",
 );
 pub const ENDPOINT_FRAGMENT: Rule = (
-    "!self.contains('#')",
+    NO_FRAGMENT,
     "endpoint must not hold a fragment: remove # and what follows it",
 );
-pub const QUEUE_NAME_FORM: Rule = (
-    r"!self.matches('[\\s\\p{Z}\\p{C}]')",
-    "queueName must be 1 to 256 characters without white space",
-);
+pub const QUEUE_NAME_FORM: Rule = (NO_SPACE, "queueName must be 1 to 256 characters without white space");

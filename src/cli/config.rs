@@ -1,7 +1,8 @@
 use super::{
     RunArgs,
-    values::{self, EndpointNetwork, LogFormat, Signature},
+    values::{self, LogFormat},
 };
+use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
 use crate::telemetry;
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, time::Duration};
 
@@ -11,13 +12,13 @@ pub struct Config {
     /// Namespaces to watch; none means all.
     pub watch_namespaces: BTreeSet<String>,
     /// The service's endpoint for every resource; may hold `{region}`.
-    pub vod_endpoint: Option<String>,
+    pub vod_endpoint: Option<EndpointTemplate>,
     /// The endpoint of STS; may hold `{region}`.
-    pub sts_endpoint: Option<String>,
+    pub sts_endpoint: Option<EndpointTemplate>,
     /// Replaces the address of the ECS metadata service.
-    pub metadata_endpoint: Option<String>,
+    pub metadata_endpoint: Option<EndpointUrl>,
     /// How requests are signed.
-    pub signature: Signature,
+    pub signature: SignatureStyle,
     /// Which of the service's networks the default endpoints are on.
     pub endpoint_network: EndpointNetwork,
     /// Calls a second, for each account and operation.
@@ -142,7 +143,7 @@ impl Config {
             metadata_endpoint: from.parse("metadata-endpoint", args.metadata_endpoint, values::endpoint)?,
             signature: from
                 .parse("signature", args.signature, values::signature)?
-                .unwrap_or(Signature::Acs3),
+                .unwrap_or(SignatureStyle::Acs3),
             endpoint_network: from
                 .parse("endpoint-network", args.endpoint_network, values::endpoint_network)?
                 .unwrap_or(EndpointNetwork::Public),

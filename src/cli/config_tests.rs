@@ -21,7 +21,7 @@ fn defaults_are_the_contract_s() {
         vod_endpoint: None,
         sts_endpoint: None,
         metadata_endpoint: None,
-        signature: Signature::Acs3,
+        signature: SignatureStyle::Acs3,
         endpoint_network: EndpointNetwork::Public,
         vod_qps: 15,
         check_interval: Duration::from_secs(600),

@@ -7,7 +7,7 @@ mod config;
 mod values;
 
 pub use config::{BadValue, Config, Given};
-pub use values::{EndpointNetwork, LogFormat, Signature};
+pub use values::LogFormat;
 
 use clap::{Args, Parser, Subcommand};
 

@@ -1,25 +1,8 @@
 //! What one flag's value may look like. Every function answers with the value, or with what is wrong about the text.
 
+use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
 use crate::domain::GoDuration;
 use std::{net::SocketAddr, time::Duration};
-
-/// How requests to the service are signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signature {
-    /// ACS3-HMAC-SHA256, in the Authorization header.
-    Acs3,
-    /// The older RPC style, in the query.
-    HmacSha1,
-}
-
-/// Which of the service's networks the endpoints are on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndpointNetwork {
-    /// The internet.
-    Public,
-    /// The cloud's inner network.
-    Vpc,
-}
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +18,10 @@ const MOST_QPS: u32 = 1000;
 /// More reconciles at once would only hold more memory: the calls are spaced anyway.
 const MOST_CONCURRENCY: u32 = 10_000;
 
-pub(super) fn signature(text: &str) -> Result<Signature, String> {
+pub(super) fn signature(text: &str) -> Result<SignatureStyle, String> {
     match text {
-        "acs3" => Ok(Signature::Acs3),
-        "hmac-sha1" => Ok(Signature::HmacSha1),
+        "acs3" => Ok(SignatureStyle::Acs3),
+        "hmac-sha1" => Ok(SignatureStyle::HmacSha1),
         _ => Err("use acs3 or hmac-sha1".to_owned()),
     }
 }
@@ -124,31 +107,12 @@ pub(super) fn namespaces(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
-/// An endpoint that may hold `{region}`.
-pub(super) fn endpoint_template(text: &str) -> Result<String, String> {
-    endpoint(&text.replace("{region}", "cn-shanghai")).map(|_| text.to_owned())
+pub(super) fn endpoint_template(text: &str) -> Result<EndpointTemplate, String> {
+    EndpointTemplate::parse(text).map_err(|invalid| invalid.to_string())
 }
 
-/// An absolute http(s) URL to send requests to.
-pub(super) fn endpoint(text: &str) -> Result<String, String> {
-    let unfit = |what: &str| Err(format!("use an absolute http or https URL{what}"));
-    if !(text.starts_with("http://") || text.starts_with("https://")) {
-        return unfit("");
-    }
-    if !text.chars().all(|c| c.is_ascii_graphic()) || text.contains(['{', '}', '\\', '"', '<', '>']) {
-        return unfit(" without white space or odd characters");
-    }
-    let Ok(url) = reqwest::Url::parse(text) else {
-        return unfit("");
-    };
-    if text.contains('@') || text.contains(['?', '#']) {
-        return unfit(" without user info, query or fragment");
-    }
-    // The parser forgives `http:///host`; a request must not depend on that.
-    if url.host_str().is_none_or(str::is_empty) || text.contains(":///") {
-        return unfit(" with a host");
-    }
-    Ok(text.to_owned())
+pub(super) fn endpoint(text: &str) -> Result<EndpointUrl, String> {
+    EndpointUrl::parse(text).map_err(|invalid| invalid.to_string())
 }
 
 #[cfg(test)]
@@ -198,7 +162,7 @@ mod tests {
             "http://[::1]:80",
             "https://gw/{region}/vod",
         ] {
-            assert_eq!(endpoint_template(text).as_deref(), Ok(text));
+            assert_eq!(endpoint_template(text).as_ref().map(EndpointTemplate::as_str), Ok(text));
         }
         for text in [
             "",

@@ -8,7 +8,9 @@ pub struct EndpointUrl(String);
 
 /// Text that is not such an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be an absolute http:// or https:// address without user info, query and fragment")]
+#[error(
+    "use an absolute http:// or https:// address without user info, query, fragment, white space and odd characters"
+)]
 pub struct InvalidEndpoint;
 
 impl EndpointUrl {
@@ -17,18 +19,17 @@ impl EndpointUrl {
     /// # Errors
     /// When it is not one.
     pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
-        let url = reqwest::Url::parse(text).map_err(|_| InvalidEndpoint)?;
-        let plain = matches!(url.scheme(), "http" | "https")
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        let sound = plain && url.host_str().is_some_and(|host| !host.is_empty());
-        if sound {
-            Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
-        } else {
-            Err(InvalidEndpoint)
+        let scheme = text.starts_with("http://") || text.starts_with("https://");
+        // What the parser forgives or mends, a request must not depend on.
+        let odd = |c: char| !c.is_ascii_graphic() || "{}\\\"<>@?#".contains(c);
+        if !scheme || text.contains(odd) || text.contains(":///") {
+            return Err(InvalidEndpoint);
         }
+        let url = reqwest::Url::parse(text).map_err(|_| InvalidEndpoint)?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(InvalidEndpoint);
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 
     /// `https://vod.cn-shanghai.aliyuncs.com`
@@ -74,6 +75,11 @@ impl EndpointTemplate {
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
         EndpointUrl::parse(&text.replace("{region}", "cn-shanghai")).map(|_| Self(text.to_owned()))
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     fn fill(&self, region: &Region) -> EndpointUrl {

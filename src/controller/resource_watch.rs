@@ -145,7 +145,7 @@ impl Follower {
             Event::Delete(resource) => {
                 let uid = resource.uid().unwrap_or_default();
                 self.known.remove(&uid);
-                self.gone(&uid, &name_of(resource));
+                self.gone(&uid, &ObjectName::of(resource));
             }
         }
     }
@@ -158,7 +158,7 @@ impl Follower {
         {
             entry.changed.notify_one();
         }
-        let name = name_of(resource);
+        let name = ObjectName::of(resource);
         self.ctx.secret_users.refer(&uid, &name, &resource.spec);
         let woken = self.ctx.claims().upsert(claim(resource));
         self.ctx.wake_all(woken);
@@ -174,13 +174,6 @@ impl Follower {
     }
 }
 
-fn name_of(resource: &VodMessageCallback) -> ObjectName {
-    ObjectName {
-        namespace: resource.namespace().unwrap_or_default(),
-        name: resource.name_any(),
-    }
-}
-
 /// What a resource lays claim to, as far as its own words tell; the account is the one its status names until a
 /// reconcile learns better.
 fn claim(resource: &VodMessageCallback) -> Claim {
@@ -191,7 +184,7 @@ fn claim(resource: &VodMessageCallback) -> Claim {
         .map(|id| AccountKey::Account(AccountId(id)));
     Claim {
         uid: resource.uid().unwrap_or_default(),
-        name: name_of(resource),
+        name: ObjectName::of(resource),
         created: resource
             .metadata
             .creation_timestamp

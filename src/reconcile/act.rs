@@ -8,6 +8,7 @@ use super::memory::Entry;
 use super::observe::{self, Access};
 use crate::cloud::CallError;
 use crate::domain::{FieldDifference, Setting};
+use crate::ownership::ObjectName;
 use crate::quota::{Operation, Urgency};
 use crate::status::Reason;
 
@@ -23,8 +24,8 @@ pub struct Applied {
 
 /// Who and what a change is, for the one log line that each change gets.
 pub struct Change<'a> {
-    /// `namespace/name`
-    pub resource: &'a str,
+    /// Whose.
+    pub resource: &'a ObjectName,
     /// Why.
     pub why: &'static str,
     /// The fields that change, where they are known.
@@ -68,7 +69,7 @@ pub async fn set(
         }
         Err(failure) => {
             tracing::warn!(
-                resource = change.resource,
+                resource = %change.resource,
                 ?failure,
                 "the setting was applied but could not be read back yet"
             );
@@ -120,7 +121,7 @@ async fn slot(ctx: &Context, access: &Access, operation: Operation) -> Result<cr
 fn call_failed(ctx: &Context, access: &Access, action: &str, change: &Change<'_>, error: CallError) -> Failure {
     observe::note_call_error(ctx, access, &error);
     tracing::warn!(
-        resource = change.resource,
+        resource = %change.resource,
         action,
         code = %error.code,
         request_id = error.request_id.as_deref().unwrap_or_default(),
@@ -140,7 +141,7 @@ fn call_failed(ctx: &Context, access: &Access, action: &str, change: &Change<'_>
 
 fn log_change(access: &Access, action: &str, change: &Change<'_>, request_id: &str) {
     tracing::info!(
-        resource = change.resource,
+        resource = %change.resource,
         action,
         why = change.why,
         fields = %change.fields,

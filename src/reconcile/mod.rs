@@ -52,13 +52,9 @@ pub(crate) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// `namespace/name`, for logs.
-    pub fn name(&self) -> String {
-        format!(
-            "{}/{}",
-            self.resource.namespace().unwrap_or_default(),
-            self.resource.name_any()
-        )
+    /// Its name, for logs.
+    pub fn name(&self) -> ObjectName {
+        ObjectName::of(self.resource)
     }
 
     /// Whether the status says that the present generation is held by the service.
@@ -79,12 +75,8 @@ pub async fn reconcile(
     let status = current_status(&resource, &entry);
     let premises = premises(&ctx, &resource);
     let interval = desired::check_interval(&resource.spec, ctx.defaults.check_interval);
-    let name = ObjectName {
-        namespace: resource.namespace().unwrap_or_default(),
-        name: resource.name_any(),
-    };
     let what = {
-        let woken = ctx.was_woken(&name);
+        let woken = ctx.was_woken(&ObjectName::of(resource.as_ref()));
         let mut memory = entry.lock();
         if memory.next_check.is_none() {
             memory.next_check = Some(started + until_next_check(&ctx, &uid, interval));
@@ -129,7 +121,7 @@ pub async fn reconcile(
         Err(failure) => failure.class(),
     };
     ctx.metrics.reconciled(label, started.elapsed());
-    Ok(settle(&ctx, &entry, &pass, &uid, result, interval))
+    Ok(settle(&pass, result))
 }
 
 /// Deletions wait for their turn as changes do.
@@ -150,17 +142,11 @@ async fn leave(pass: &mut Pass<'_>) -> Result<(), Failure> {
 }
 
 /// When to look again.
-fn settle(
-    ctx: &Context,
-    entry: &Entry,
-    pass: &Pass<'_>,
-    uid: &str,
-    result: Result<(), Failure>,
-    interval: Duration,
-) -> Action {
-    let until_check = until_next_check(ctx, uid, interval);
+fn settle(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
+    let uid = pass.resource.uid().unwrap_or_default();
+    let until_check = until_next_check(pass.ctx, &uid, pass.interval);
     let now = Instant::now();
-    let mut memory = entry.lock();
+    let mut memory = pass.entry.lock();
     memory.woken = false;
     memory.writing = false;
     memory.next_check = Some(now + until_check);
@@ -189,7 +175,7 @@ fn settle(
         }
     };
     let wait = if pass.premises.deleting {
-        wait.min(farewell::until_release(ctx, pass.resource))
+        wait.min(farewell::until_release(pass.ctx, pass.resource))
     } else {
         wait
     };

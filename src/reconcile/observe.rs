@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::context::{Context, LiveRead};
 use super::failure::Failure;
 use super::{desired, secrets};
-use crate::api::{ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
+use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
 use crate::cloud::{CallError, EndpointUrl};
 use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
 use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
@@ -21,8 +20,8 @@ use crate::status::Reason;
 pub struct Inputs {
     /// The setting that is asked for.
     pub wanted: Setting,
-    /// The Secrets that were read.
-    pub observed_secrets: Vec<ObservedSecret>,
+    /// The same in the status's terms.
+    pub wanted_applied: AppliedSetting,
     /// How to talk to the service.
     pub access: Access,
 }
@@ -95,7 +94,7 @@ pub async fn inputs(
     let access = access(ctx, spec, base).await?;
     Ok(Inputs {
         wanted,
-        observed_secrets: observed.clone(),
+        wanted_applied: desired::applied(spec),
         access,
     })
 }
@@ -230,9 +229,8 @@ pub fn ownership(ctx: &Context, resource: &VodMessageCallback, account: &Account
         Verdict::Loser { owner } => Err(Failure::stalled(
             Reason::Conflict,
             format!(
-                "the setting of this account, region and app belongs to the older VodMessageCallback {}/{}: \
-                 delete one of the two, or name another app or region in a new one",
-                owner.namespace, owner.name
+                "the setting of this account, region and app belongs to the older VodMessageCallback {owner}: \
+                 delete one of the two, or name another app or region in a new one"
             ),
         )),
         Verdict::Owner | Verdict::NotContending | Verdict::Unknown => Ok(()),
@@ -271,9 +269,4 @@ pub fn note_call_error(ctx: &Context, access: &Access, error: &CallError) {
     if error.expired_token {
         ctx.credentials.invalidate(&access.credentials);
     }
-}
-
-/// Now, as the API server's clock format wants it.
-pub fn now() -> Timestamp {
-    Timestamp::now()
 }

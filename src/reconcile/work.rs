@@ -1,5 +1,6 @@
 //! The pipeline for a resource that stays: observe → decide → act → report.
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
@@ -62,14 +63,13 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
     let moved = moved_account(pass, &inputs);
     observe::ownership(ctx, resource, &inputs.access.account)?;
 
-    let wanted_applied = desired::applied(&resource.spec);
     let baseline = pass.status.reported.as_ref().filter(|_| !moved).map(desired::baseline);
     let facts = Observed {
         wanted: &inputs.wanted,
-        wanted_applied: &wanted_applied,
+        wanted_applied: &inputs.wanted_applied,
         applied: pass.status.applied.as_ref().filter(|_| !moved),
         baseline: baseline.as_ref(),
-        key_may_have_changed: key_may_have_changed(pass, &inputs.observed_secrets),
+        key_may_have_changed: key_may_have_changed(pass, observed),
         policy: resource.spec.management_policy,
     };
     let live_is_known = pass.entry.lock().live_is_known;
@@ -94,7 +94,7 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
     }
     news.account = inputs.access.account.account().map(|id| id.0.clone());
     news.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
-    news.observed_secrets = Some(inputs.observed_secrets.clone());
+    news.observed_secrets = Some(observed.clone());
     news.forget_applied = moved;
     Ok(news)
 }
@@ -123,7 +123,7 @@ async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&L
                     Reason::InSync,
                     "the service already held what the spec says",
                 )),
-                applied: Some(desired::applied(&pass.resource.spec)),
+                applied: Some(inputs.wanted_applied.clone()),
                 reported: Some(live.map(desired::reported)),
                 ..News::default()
             })
@@ -221,7 +221,7 @@ async fn set(
     Ok(News {
         situation: Some(Situation::new(reason, words(reason))),
         request_id: Some(applied.request_id),
-        applied: Some(desired::applied(&pass.resource.spec)),
+        applied: Some(inputs.wanted_applied.clone()),
         reported: Some(read_back.map(desired::reported)),
         ..News::default()
     })
@@ -333,42 +333,31 @@ async fn failed(
     observed: Vec<ObservedSecret>,
     failure: &Failure,
 ) -> Result<(), Failure> {
-    let now = observe::now();
+    let (Failure::Stalled { reason, message, .. } | Failure::Waiting { reason, message, .. }) = failure else {
+        return Ok(());
+    };
     let mut news = News {
-        last_error: last_error(failure, now).map(Some),
+        last_error: last_error(failure, Timestamp::now()).map(Some),
+        handled: pass.premises.requested.clone(),
         ..News::default()
     };
     // While the account rests no call is made, so what the service said last still says more.
     if failure.is_a_rest() && pass.status.last_error.is_some() {
         news.last_error = None;
     }
-    match failure {
-        Failure::Stopping | Failure::Kubernetes(_) => return Ok(()),
-        Failure::Stalled { reason, message, .. } => {
-            news.situation = Some(Situation::new(*reason, message.clone()));
-            news.observed_secrets = Some(observed);
-            news.handled.clone_from(&pass.premises.requested);
-            pass.ctx.events.publish(
-                pass.resource,
-                Notice::warning(EventReason::of(*reason), message.clone()),
-            );
+    let passing = matches!(failure, Failure::Waiting { .. });
+    if passing && pass.holds_generation() {
+        // A check that fails in passing leaves the words as they are, until it has failed for long.
+        let since = *pass.entry.lock().failing_since.get_or_insert_with(Instant::now);
+        if what != Due::Change && since.elapsed() < pass.interval {
+            news.last_error = None;
         }
-        Failure::Waiting { reason, message, .. } => {
-            news.handled.clone_from(&pass.premises.requested);
-            if pass.holds_generation() {
-                // A check that fails in passing leaves the words as they are, until it has failed for long.
-                let since = *pass.entry.lock().failing_since.get_or_insert_with(Instant::now);
-                if what != Due::Change && since.elapsed() < pass.interval {
-                    news.last_error = None;
-                }
-            } else {
-                news.situation = Some(Situation::new(*reason, message.clone()));
-                pass.ctx.events.publish(
-                    pass.resource,
-                    Notice::warning(EventReason::of(*reason), message.clone()),
-                );
-            }
-        }
+    } else {
+        // What waits for a retry must find its Secrets changed again after a restart.
+        news.observed_secrets = (!passing).then_some(observed);
+        news.situation = Some(Situation::new(*reason, message.clone()));
+        let notice = Notice::warning(EventReason::of(*reason), message.clone());
+        pass.ctx.events.publish(pass.resource, notice);
     }
     tracing::info!(resource = %pass.name(), uid = %pass.resource.uid().unwrap_or_default(), class = failure.class(), "not done yet");
     pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;

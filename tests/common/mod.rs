@@ -25,7 +25,10 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set() -> Self {
-        let plane = control_plane::shared().await.unwrap();
+        Self::set_on(control_plane::shared().await.unwrap()).await
+    }
+
+    async fn set_on(plane: &'static ControlPlane) -> Self {
         let cluster = Cluster::new(plane.client().await.unwrap());
         cluster.install_crd().await.unwrap();
         let ns = cluster.namespace("vod").await.unwrap();
@@ -37,6 +40,13 @@ impl Stage {
             endpoint,
             ns,
         }
+    }
+
+    /// A stage on a control plane of its own, for tests that others must not notice; it lasts as long as the process,
+    /// whose end stops it.
+    pub async fn set_apart() -> Self {
+        let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().await.unwrap()));
+        Self::set_on(plane).await
     }
 
     /// An operator for this test's namespace.
@@ -52,6 +62,11 @@ impl Stage {
             .env("RUST_LOG", "trace")
             .args(["--watch-namespace", &self.ns])
             .args(args.iter().copied())
+    }
+
+    /// Makes or changes a Secret of this test's namespace.
+    pub async fn secret(&self, name: &str, data: &[(&str, &str)]) {
+        self.cluster.secret(&self.ns, name, data).await.unwrap();
     }
 
     /// A callback of its own app, so that several in one test are several settings.
