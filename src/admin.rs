@@ -40,8 +40,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub struct SilenceBounds {
     /// From its start to its first word; generous, since a large list takes its time.
     pub first: Duration,
-    /// After that. Longer than a watch's own timeout, at which it starts over and is heard of.
+    /// After that.
     pub later: Duration,
+}
+
+/// A watch that the work cannot go on without: while this lives, the process is unwell once the watch has been silent
+/// for too long.
+#[derive(Debug)]
+pub struct Watch {
+    health: Health,
+    name: String,
+}
+
+impl Watch {
+    /// The watch gave a sign of life.
+    pub fn seen(&self) {
+        self.health.seen_at(&self.name, Instant::now());
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.health.vitals().watches.remove(&self.name);
+    }
 }
 
 /// The state of the process, as the probes tell it. Clones share it.
@@ -76,32 +97,24 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on the process is unwell while this watch is silent for too long. Only for watches that the work
-    /// cannot go on without.
-    pub fn watch_started(&self, name: &str) {
-        self.start_at(name, Instant::now());
+    /// A watch of this name starts, and has to be heard of from now on.
+    pub fn watch(&self, name: &str) -> Watch {
+        self.watch_from(name, Instant::now())
     }
 
-    fn start_at(&self, name: &str, last: Instant) {
+    fn watch_from(&self, name: &str, last: Instant) -> Watch {
         let watched = Watched { last, heard: false };
         self.vitals().watches.insert(name.to_owned(), watched);
-    }
-
-    /// The watch said something: an object, a bookmark, a new list, also an error. An API server that is down is not
-    /// mended by restarting this process; a watch that is stuck is.
-    pub fn watch_seen(&self, name: &str) {
-        self.seen_at(name, Instant::now());
+        Watch {
+            health: self.clone(),
+            name: name.to_owned(),
+        }
     }
 
     fn seen_at(&self, name: &str, last: Instant) {
         if let Some(watched) = self.vitals().watches.get_mut(name) {
             *watched = Watched { last, heard: true };
         }
-    }
-
-    /// The watch ended as it should.
-    pub fn watch_stopped(&self, name: &str) {
-        self.vitals().watches.remove(name);
     }
 
     /// A task without which the process is of no use ended.
@@ -268,14 +281,15 @@ mod tests {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         assert!(health.healthy_at(after(10_000)).is_ok(), "nothing is watched");
-        health.start_at("resources", start);
+        let watch = health.watch_from("resources", start);
         assert!(health.healthy_at(after(299)).is_ok());
         assert!(health.healthy_at(after(301)).is_err());
         health.seen_at("resources", after(310));
         assert!(health.healthy_at(after(450)).is_ok());
         let why = health.healthy_at(after(470)).unwrap_err();
         assert_eq!(why, "watch resources has been silent for 160s");
-        health.watch_stopped("resources");
+        drop(watch);
+        assert!(health.healthy_at(after(10_000)).is_ok(), "a term that is over watches nothing");
         health.seen_at("resources", start);
         assert!(health.healthy_at(after(10_000)).is_ok(), "a late word starts nothing");
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Health, SilenceBounds};
+use crate::admin::{self, Health};
 use crate::cli::Config;
 use crate::cloud::{CallObserver, ClientOptions, CloudClient, EndpointUrl, Endpoints, Sts, Vod};
 use crate::controller::{self, Scope};
@@ -31,11 +31,11 @@ const STATUS_WRITES: usize = 32;
 /// Calls in flight end within their own time limit; no reconcile is waited for longer.
 const DRAIN: Duration = Duration::from_secs(15);
 const EVENTS_DRAIN: Duration = Duration::from_secs(5);
-/// How long the watch may be without a sign of life before `/healthz` says so.
-const SILENCE: SilenceBounds = SilenceBounds {
-    first: Duration::from_secs(180),
-    later: Duration::from_secs(90),
-};
+/// No answer of the API server takes longer; without a bound, a connection that was cut silently holds a resource up
+/// for as long as the kernel keeps it.
+const ANSWER: Duration = Duration::from_secs(30);
+/// A watch that the server should have ended so long ago is dead.
+const WATCH_MARGIN: Duration = Duration::from_secs(10);
 
 /// Why the operator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,7 @@ pub enum StartError {
 /// Everything that outlives a term of leadership.
 struct Parts {
     client: kube::Client,
+    watches: kube::Client,
     config: Config,
     endpoints: Endpoints,
     vod: Vod,
@@ -79,7 +80,7 @@ impl CallObserver for Metrics {
 pub async fn run(config: Config) -> Result<(), StartError> {
     let listener = admin::bind(config.metrics_addr).await?;
     let metrics = Arc::new(Metrics::new());
-    let health = Health::new(SILENCE);
+    let health = Health::new(controller::silence(config.watch_timeout));
     let serving = CancellationToken::new();
     tokio::spawn(admin::serve(
         listener,
@@ -88,11 +89,12 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         serving.clone(),
     ));
 
-    let client = cluster_client().await?;
+    let client = cluster_client(ANSWER).await?;
+    let watches = cluster_client(config.watch_timeout + WATCH_MARGIN).await?;
     let me = identity();
     let (events, written) = Events::new(&me);
     let events_task = tokio::spawn(events::write(client.clone(), written));
-    let parts = parts(client, config, events, metrics, health)?;
+    let parts = parts(client, watches, config, events, metrics, health)?;
 
     let stop = CancellationToken::new();
     tokio::spawn(signals(stop.clone()));
@@ -110,20 +112,25 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn cluster_client() -> Result<kube::Client, StartError> {
+/// Access to the cluster, with so much patience for an answer, or for the next piece of one.
+async fn cluster_client(patience: Duration) -> Result<kube::Client, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Cluster(error.to_string());
-    let config = if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
+    let mut config = if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
         kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default())
             .await
             .map_err(|e| failed(&e))?
     } else {
         kube::Config::incluster().map_err(|e| failed(&e))?
     };
+    config.read_timeout = Some(patience);
+    // The time that a connection was idle before it was used again is nobody's delay.
+    config.reset_reader_on_write = true;
     kube::Client::try_from(config).map_err(|e| failed(&e))
 }
 
 fn parts(
     client: kube::Client,
+    watches: kube::Client,
     config: Config,
     events: Events,
     metrics: Arc<Metrics>,
@@ -157,6 +164,7 @@ fn parts(
     let each = usize::try_from(config.vod_qps).unwrap_or(usize::MAX).saturating_mul(2);
     Ok(Parts {
         client,
+        watches,
         vod: Vod::new(cloud),
         credentials: Arc::new(CredentialProvider::new(
             sts.clone(),
@@ -239,6 +247,8 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
     let scope = Scope {
         namespaces: parts.config.watch_namespaces.iter().cloned().collect(),
         secrets: parts.config.secret_watch,
+        watch: parts.config.watch_timeout,
+        client: parts.watches.clone(),
     };
     tracing::info!(since = %Timestamp::now(), namespaces = ?scope.namespaces, "working");
     let work = controller::run(ctx, scope, parts.health.clone(), woken);

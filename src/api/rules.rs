@@ -43,6 +43,10 @@ pub const APP_ID_IMMUTABLE: Rule = (
     "self == oldSelf",
     "appId cannot be changed: delete this resource and create one for the other app",
 );
+pub const EVENT_TYPES_ONCE: Rule = (
+    "self.all(t, self.exists_one(u, u == t))",
+    "eventTypes: an event type is listed twice: remove the repetition",
+);
 pub const ALL_ALONE: Rule = (
     "!('ALL' in self) || size(self) == 1",
     "eventTypes: ALL already means every event type: use [ALL] alone, or list the others without ALL",

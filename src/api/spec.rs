@@ -94,8 +94,11 @@ pub struct VodMessageCallbackSpec {
     pub mns: Option<MnsTarget>,
 
     /// The events to be told about: names such as `TranscodeComplete`; `[]` turns all off, `[ALL]` all on.
+    // One value, not a set of items: server-side apply would take a set that becomes empty for absent, and would mix
+    // the order of two writers.
     #[x_kube(
-        merge_strategy = ListMerge::Set,
+        merge_strategy = ListMerge::Atomic,
+        validation = Rule::new(rules::EVENT_TYPES_ONCE.0).message(rules::EVENT_TYPES_ONCE.1),
         validation = Rule::new(rules::ALL_ALONE.0).message(rules::ALL_ALONE.1),
         validation = Rule::new(rules::EVENT_TYPE_FORM.0).message(rules::EVENT_TYPE_FORM.1)
     )]

@@ -43,6 +43,8 @@ pub struct Config {
     pub log_filter: telemetry::Filter,
     /// Whether the metadata of Secrets is watched.
     pub secret_watch: bool,
+    /// How long a watch of the API server lasts before it is begun anew.
+    pub watch_timeout: Duration,
 }
 
 /// A flag's or variable's value, and which of them it came from.
@@ -176,6 +178,9 @@ impl Config {
             secret_watch: from
                 .parse("secret-watch", args.secret_watch, values::boolean)?
                 .unwrap_or(true),
+            watch_timeout: from
+                .parse("watch-timeout", args.watch_timeout, values::watch_timeout)?
+                .unwrap_or(Duration::from_secs(120)),
         })
     }
 }

@@ -34,6 +34,7 @@ fn defaults_are_the_contract_s() {
         log_format: None,
         log_filter: telemetry::Filter::default(),
         secret_watch: true,
+        watch_timeout: Duration::from_secs(120),
     };
     assert_eq!(config, expected);
 }
@@ -57,6 +58,7 @@ fn every_flag_is_also_a_variable() {
         ("metrics-addr", "127.0.0.1:0"),
         ("log-format", "json"),
         ("secret-watch", "no"),
+        ("watch-timeout", "30s"),
     ];
     let default = gather(&[], &[]).unwrap();
     for (flag, value) in table {

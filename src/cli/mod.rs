@@ -110,6 +110,10 @@ pub struct RunArgs {
     /// [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub secret_watch: Option<String>,
+    /// How long a watch of the API server lasts before it is begun anew; shorter than the idle timeout of a load
+    /// balancer in between [default: 2m]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub watch_timeout: Option<String>,
 }
 
 #[cfg(test)]

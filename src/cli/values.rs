@@ -18,6 +18,9 @@ const MOST_QPS: u32 = 1000;
 /// More reconciles at once would only hold more memory: the calls are spaced anyway.
 const MOST_CONCURRENCY: u32 = 10_000;
 
+const LEAST_WATCH: Duration = Duration::from_secs(5);
+const MOST_WATCH: Duration = Duration::from_secs(3600);
+
 pub(super) fn signature(text: &str) -> Result<SignatureStyle, String> {
     match text {
         "acs3" => Ok(SignatureStyle::Acs3),
@@ -81,6 +84,14 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Shorter ones would keep the API server busy; longer ones would find a dead connection too late.
+pub(super) fn watch_timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        sound if (LEAST_WATCH..=MOST_WATCH).contains(&sound) => Ok(sound),
+        _ => Err("use a duration from 5s to 1h".to_owned()),
+    }
+}
+
 pub(super) fn socket_addr(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "use an address and a port, like 0.0.0.0:8080 or [::]:8080".to_owned())
@@ -129,6 +140,13 @@ mod tests {
         }
         for text in ["", "2", "y", "truee", " true"] {
             assert!(boolean(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn watch_timeouts() {
+        for (text, sound) in [("5s", true), ("2m", true), ("1h", true), ("4s", false), ("61m", false), ("0s", false)] {
+            assert_eq!(watch_timeout(text).is_ok(), sound, "{text}");
         }
     }
 

@@ -15,6 +15,7 @@ use futures::StreamExt;
 use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::admin::Health;
@@ -22,18 +23,28 @@ use crate::api::VodMessageCallback;
 use crate::reconcile::context::Context;
 use crate::reconcile::reconcile;
 
-/// Shorter than the idle timeout of the load balancers that clusters put before their API server.
-const WATCH_SECONDS: u32 = 120;
-
 type Name = ObjectRef<VodMessageCallback>;
 
-/// What is watched.
-#[derive(Clone, Debug)]
+pub(crate) use pulse::silence;
+
+/// What is watched, and how.
+#[derive(Clone)]
 pub struct Scope {
     /// Empty: all namespaces.
     pub namespaces: Vec<String>,
     /// Whether Secrets are watched; otherwise they are only read at checks.
     pub secrets: bool,
+    /// How long a watch lasts before it is begun anew.
+    pub watch: Duration,
+    /// The API server, with a patience that suits watches.
+    pub client: kube::Client,
+}
+
+impl Scope {
+    fn watcher(&self) -> watcher::Config {
+        let seconds = u32::try_from(self.watch.as_secs()).unwrap_or(u32::MAX);
+        watcher::Config::default().timeout(seconds.max(1))
+    }
 }
 
 /// Runs until `ctx.stop` is cancelled and the reconciles that were running have ended.
@@ -51,7 +62,7 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
         controllers.push(one(
             Arc::clone(&ctx),
             namespace.clone(),
-            scope.secrets,
+            scope.clone(),
             health.clone(),
             receive,
         ));
@@ -64,7 +75,7 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
     }
 }
 
-async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health, woken: UnboundedReceiver<Name>) {
+async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health, woken: UnboundedReceiver<Name>) {
     let (store, writer) = reflector::store();
     let (listed, is_listed) = tokio::sync::watch::channel(false);
     let failed = pulse::Failed::default();
@@ -80,10 +91,10 @@ async fn one(ctx: Arc<Context>, namespace: String, secrets: bool, health: Health
             &namespace
         }
     );
-    let pulse = pulse::take(api, name, failed.clone(), health.clone());
+    let pulse = pulse::take(api, name, scope.watch, failed.clone(), health.clone());
     let synced = is_listed.clone();
-    let resources = resource_watch::changes(Arc::clone(&ctx), &namespace, failed, writer, listed);
-    let secrets = secret_watch::changes(Arc::clone(&ctx), &namespace, secrets, is_listed);
+    let resources = resource_watch::changes(Arc::clone(&ctx), &scope, &namespace, failed, writer, listed);
+    let secrets = secret_watch::changes(Arc::clone(&ctx), &scope, &namespace, is_listed);
     // Names only: what is behind them is looked up in the store when its turn comes.
     let pokes = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|name| (name, woken))

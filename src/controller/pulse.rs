@@ -8,13 +8,18 @@ use kube::Api;
 use kube::api::ListParams;
 use tokio::time::Instant;
 
-use crate::admin::Health;
+use crate::admin::{Health, SilenceBounds};
 use crate::api::VodMessageCallback;
 
-const EVERY: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A watch that fails is tried again within half this time, and would then fail again.
-const LATELY: Duration = Duration::from_secs(60);
+
+/// How long the watch may be without a sign of life before `/healthz` says so, by how long a watch lasts.
+pub(crate) fn silence(watch: Duration) -> SilenceBounds {
+    SilenceBounds {
+        first: watch * 3 / 2,
+        later: watch * 3 / 4,
+    }
+}
 
 /// When a watch last failed.
 #[derive(Clone, Default)]
@@ -29,25 +34,34 @@ impl Failed {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn lately(&self) -> bool {
+    fn within(&self, lately: Duration) -> bool {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|at| at.elapsed() < LATELY)
+            .is_some_and(|at| at.elapsed() < lately)
     }
 }
 
-/// Takes the pulse of the watch called `name`; never ends.
-pub(super) async fn take(api: Api<VodMessageCallback>, name: String, failed: Failed, health: Health) {
-    health.watch_started(&name);
+/// Takes the pulse of the watch called `name`, which lasts for `watch` each time; never ends.
+pub(super) async fn take(
+    api: Api<VodMessageCallback>,
+    name: String,
+    watch: Duration,
+    failed: Failed,
+    health: Health,
+) {
+    let watched = health.watch(&name);
+    let (every, patience) = (watch / 6, PATIENCE.min(watch / 6));
+    // A watch that fails is tried again within half this time, and would then fail again.
+    let lately = watch / 2;
     let one = ListParams::default().limit(1).match_any();
     loop {
-        tokio::time::sleep(EVERY).await;
-        let answered = tokio::time::timeout(PATIENCE, api.list_metadata(&one))
+        tokio::time::sleep(every).await;
+        let answered = tokio::time::timeout(patience, api.list_metadata(&one))
             .await
             .is_ok_and(|r| r.is_ok());
-        if answered && !failed.lately() {
-            health.watch_seen(&name);
+        if answered && !failed.within(lately) {
+            watched.seen();
         }
     }
 }

@@ -14,7 +14,7 @@ use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
-use super::WATCH_SECONDS;
+use super::Scope;
 use super::pulse::Failed;
 use crate::RECONCILE_ANNOTATION;
 use crate::api::VodMessageCallback;
@@ -26,14 +26,15 @@ use crate::reconcile::context::Context;
 /// Resources that changed in a way that matters; the store behind `writer` sees everything.
 pub(super) fn changes(
     ctx: Arc<Context>,
+    scope: &Scope,
     namespace: &str,
     failed: Failed,
     writer: Writer<VodMessageCallback>,
     listed: watch::Sender<bool>,
 ) -> impl Stream<Item = Result<VodMessageCallback, watcher::Error>> + Send + 'static {
     let api: Api<DeserializeGuard<VodMessageCallback>> = match namespace {
-        "" => Api::all(ctx.client.clone()),
-        one => Api::namespaced(ctx.client.clone(), one),
+        "" => Api::all(scope.client.clone()),
+        one => Api::namespaced(scope.client.clone(), one),
     };
     let metrics = Arc::clone(&ctx.metrics);
     let mut follower = Follower {
@@ -41,8 +42,7 @@ pub(super) fn changes(
         known: HashMap::new(),
         listing: None,
     };
-    let config = watcher::Config::default().timeout(WATCH_SECONDS);
-    watcher(api, config)
+    watcher(api, scope.watcher())
         .default_backoff()
         .inspect(move |event| match event {
             Ok(_) => failed.no_longer(),

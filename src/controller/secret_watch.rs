@@ -12,31 +12,30 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
-use super::WATCH_SECONDS;
+use super::Scope;
 use crate::api::VodMessageCallback;
 use crate::reconcile::context::Context;
 
 /// Resources that refer to a Secret that changed.
 pub(super) fn changes(
     ctx: Arc<Context>,
+    scope: &Scope,
     namespace: &str,
-    watched: bool,
     mut listed: watch::Receiver<bool>,
 ) -> impl Stream<Item = ObjectRef<VodMessageCallback>> + Send + 'static {
-    if !watched {
+    if !scope.secrets {
         return stream::pending().boxed();
     }
     let api: Api<PartialObjectMeta<Secret>> = match namespace {
-        "" => Api::all(ctx.client.clone()),
-        one => Api::namespaced(ctx.client.clone(), one),
+        "" => Api::all(scope.client.clone()),
+        one => Api::namespaced(scope.client.clone(), one),
     };
     let metrics = Arc::clone(&ctx.metrics);
-    let config = watcher::Config::default().timeout(WATCH_SECONDS);
     // The resources come first: before them nobody could be told.
     let wait = async move {
         let _ = listed.wait_for(|listed| *listed).await;
     };
-    let events = watcher(api, config).default_backoff().filter_map(move |result| {
+    let events = watcher(api, scope.watcher()).default_backoff().filter_map(move |result| {
         future::ready(match result {
             Ok(event) => Some(event),
             Err(error) => {
@@ -46,11 +45,11 @@ pub(super) fn changes(
             }
         })
     });
-    let scope = namespace.to_owned();
+    let namespace = namespace.to_owned();
     let mut listing = HashSet::new();
     let changed = events.flat_map(move |event| {
         let users = |(namespace, name): &(String, String)| ctx.secret_users.of(namespace, name);
-        let affected: Vec<_> = note(&ctx, &scope, &mut listing, event)
+        let affected: Vec<_> = note(&ctx, &namespace, &mut listing, event)
             .iter()
             .flat_map(users)
             .map(|user| ObjectRef::new(&user.name).within(&user.namespace))

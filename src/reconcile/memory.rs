@@ -28,6 +28,8 @@ pub struct Memory {
     pub woken: bool,
     /// This process has read the setting, and has had an answer to every call that changed it.
     pub live_is_known: bool,
+    /// A Set succeeded whose read-back did not: it is made up for soon, before others change the setting.
+    pub read_back_owed: bool,
     /// A SetMessageCallback was sent for it by this process; absent right after a restart.
     pub set_was_sent: bool,
     /// This process has seen it from its creation, so `set_was_sent` is the whole truth.
@@ -36,6 +38,8 @@ pub struct Memory {
     pub writing: bool,
     /// The status as this process last wrote it, until the watch shows it or something newer.
     pub written: Option<Written>,
+    /// A status that the API server would not take: without it a call that was made would be made again.
+    pub owed: Option<Box<VodMessageCallbackStatus>>,
     /// Its deletion is under way, for the metric.
     pub deleting: bool,
     /// The Ready reason, for the metric.

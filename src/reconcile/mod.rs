@@ -108,7 +108,10 @@ pub async fn reconcile(
         status,
         interval,
     };
+    let owed = entry.lock().owed.is_some();
     let result = match what {
+        // What is known is said first; the next check comes in its own time.
+        Due::Nothing(_) | Due::ScheduledCheck if owed => pay(&mut pass).await,
         Due::Nothing(wait) => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
         Due::Suspend => suspend(&mut pass).await,
         Due::Farewell => leave(&mut pass).await,
@@ -122,6 +125,12 @@ pub async fn reconcile(
     };
     ctx.metrics.reconciled(label, started.elapsed());
     Ok(settle(&pass, result))
+}
+
+/// Writes the status that the API server would not take before.
+async fn pay(pass: &mut Pass<'_>) -> Result<(), Failure> {
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, News::default()).await?;
+    Ok(())
 }
 
 /// Deletions wait for their turn as changes do.
@@ -151,6 +160,7 @@ fn settle(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
     memory.writing = false;
     memory.next_check = Some(now + until_check);
     let wait = match result {
+        Ok(()) if memory.read_back_owed && !pass.premises.deleting => memory.backoff.next(None),
         Ok(()) => {
             memory.retry = None;
             memory.backoff.reset();

@@ -103,11 +103,15 @@ pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
     })
 }
 
-/// The status as this process knows it: what it wrote last, until the watch shows that or something newer. Versions
-/// are compared, not words: the API server keeps times to the second, and somebody else may have written since.
+/// The status as this process knows it: what it could not write yet, or what it wrote last, until the watch shows
+/// that or something newer. Versions are compared, not words: the API server keeps times to the second, and somebody
+/// else may have written since.
 pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessageCallbackStatus {
     let seen = resource.resource_version().unwrap_or_default();
     let mut memory = entry.lock();
+    if let Some(owed) = &memory.owed {
+        return (**owed).clone();
+    }
     memory.written.take_if(|written| !is_newer(&written.version, &seen));
     match &memory.written {
         Some(written) => (*written.status).clone(),
@@ -115,7 +119,7 @@ pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessag
     }
 }
 
-/// Writes the status if `news` changes anything in it.
+/// Writes the status if `news` changes anything in it, or an earlier one is still owed.
 pub async fn report(
     ctx: &Context,
     resource: &VodMessageCallback,
@@ -125,9 +129,12 @@ pub async fn report(
 ) -> Result<VodMessageCallbackStatus, Failure> {
     let generation = resource.metadata.generation.unwrap_or_default();
     let status = next_status(current, generation, news, Timestamp::now());
-    entry.lock().state = ready_reason(&status.conditions);
-    if status == *current {
-        return Ok(status);
+    {
+        let mut memory = entry.lock();
+        memory.state = ready_reason(&status.conditions);
+        if status == *current && memory.owed.is_none() {
+            return Ok(status);
+        }
     }
     let namespace = resource.namespace().unwrap_or_default();
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
@@ -135,16 +142,22 @@ pub async fn report(
     let _permit = ctx.status_writes.acquire().await;
     match write_status(&api, &resource.name_any(), &uid, &status).await {
         Ok(stored) => {
-            entry.lock().written = Some(Written {
+            let mut memory = entry.lock();
+            memory.owed = None;
+            memory.written = Some(Written {
                 version: stored.resource_version().unwrap_or_default(),
                 status: Box::new(status.clone()),
             });
             Ok(status)
         }
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {
+            entry.lock().owed = None;
             tracing::debug!(resource = %resource.name_any(), "the resource went away while its status was written");
             Ok(status)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            entry.lock().owed = Some(Box::new(status));
+            Err(error.into())
+        }
     }
 }

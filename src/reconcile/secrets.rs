@@ -188,7 +188,20 @@ impl Drop for Values {
 /// Reads one Secret of the resource's namespace.
 pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Values, Failure> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    match api.get_opt(name).await? {
+    let found = match api.get_opt(name).await {
+        // Said to the user, and a deletion does not wait for it for ever.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            return Err(Failure::stalled(
+                Reason::SecretNotFound,
+                format!(
+                    "Secret {name} in namespace {namespace} may not be read by the operator: allow its ServiceAccount \
+                     to get Secrets there"
+                ),
+            ));
+        }
+        found => found?,
+    };
+    match found {
         None => Err(Failure::stalled(
             Reason::SecretNotFound,
             format!("Secret {name} does not exist in namespace {namespace}: create it"),

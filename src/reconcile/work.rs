@@ -81,7 +81,9 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
     };
     let live = if facts.needs_live(live_is_known) {
         let live = observe::live(ctx, &inputs.access, urgency, not_before).await?;
-        pass.entry.lock().live_is_known = true;
+        let mut memory = pass.entry.lock();
+        memory.live_is_known = true;
+        memory.read_back_owed = false;
         Some(live)
     } else {
         None
@@ -205,6 +207,7 @@ async fn set(
         fields,
     };
     let applied = act::set(pass.ctx, &inputs.access, &inputs.wanted, pass.entry, &change).await?;
+    pass.entry.lock().read_back_owed = applied.live.is_none();
     pass.ctx.events.publish(
         pass.resource,
         Notice::normal(

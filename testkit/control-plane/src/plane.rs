@@ -130,6 +130,19 @@ impl ControlPlane {
         self.folder.path()
     }
 
+    /// The port of the API server, the same over all its restarts.
+    pub fn port(&self) -> u16 {
+        self.ports.api_server
+    }
+
+    /// Writes a kubeconfig of the administrator that leads to another loopback port, behind which something passes
+    /// on what it gets.
+    pub fn kubeconfig_through(&self, port: u16) -> Result<PathBuf> {
+        let path = self.files.path(&format!("through-{port}.kubeconfig"));
+        kubeconfig::write(&path, port, &self.certificate()?, "admin", &self.admin_token)?;
+        Ok(path)
+    }
+
     /// A client for the administrator. Make one in every test: a client belongs to the runtime it
     /// was made in, and each `#[tokio::test]` has its own.
     pub async fn client(&self) -> Result<Client> {

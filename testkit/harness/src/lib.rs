@@ -29,6 +29,7 @@
 //! ```
 
 mod cluster;
+mod gate;
 mod metrics;
 mod operator;
 mod output;
@@ -37,6 +38,7 @@ mod wait;
 
 pub use cluster::{Cluster, FIELD_MANAGER, vmc_resource};
 pub use control_plane::{ControlPlane, Error, Result, free_port};
+pub use gate::Gate;
 pub use metrics::{Metrics, Sample};
 pub use operator::{Operator, OperatorBuilder};
 pub use vmc::{Vmc, condition, conditions, ready_reason};

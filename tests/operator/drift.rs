@@ -1,8 +1,6 @@
 //! Contract 3, "Drift": checks, the three policies, the baseline, contests, and the request for a check.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
-mod common;
-use common::{Stage, URL};
+use crate::stage::{Stage, URL};
 use harness::{Operator, eventually};
 use serde_json::json;
 
@@ -42,7 +40,7 @@ async fn a_setting_that_is_removed_is_put_back() {
     stage
         .endpoint
         .world()
-        .remove_setting(vod_endpoint::ACCOUNT, common::REGION, &common::app("gone"));
+        .remove_setting(vod_endpoint::ACCOUNT, crate::stage::REGION, &crate::stage::app("gone"));
     eventually("it is back", async || stage.live("gone").is_some())
         .await
         .unwrap();
@@ -200,7 +198,7 @@ async fn resources_of_one_setting_share_one_read() {
     stage.apply(&stage.http("shared")).await;
     stage.ready("shared", "").await;
     for n in 0..9 {
-        let observer = stage.http(&format!("watcher{n}")).app_id(&common::app("shared"));
+        let observer = stage.http(&format!("watcher{n}")).app_id(&crate::stage::app("shared"));
         stage.apply(&observer.management_policy("Observe")).await;
     }
     for n in 0..9 {

@@ -1,8 +1,6 @@
 //! Contract 3, "Deletion": guarded, by the policy of the moment, and never for ever.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-use common::{Stage, app};
+use crate::stage::{Stage, app};
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID};
 
@@ -138,7 +136,7 @@ async fn one_that_is_gone_already_is_success() {
     stage
         .endpoint
         .world()
-        .remove_setting(vod_endpoint::ACCOUNT, common::REGION, &app("already"));
+        .remove_setting(vod_endpoint::ACCOUNT, crate::stage::REGION, &app("already"));
     delete(&stage, "already").await;
     assert_eq!(stage.deletes("already"), 0);
 }

@@ -1,8 +1,6 @@
 //! Contract 3, "Conflict": one owner for a setting, takeover, and what a loser must not do.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-use common::{Stage, app};
+use crate::stage::{Stage, app};
 use vod_endpoint::Fault;
 
 #[tokio::test]

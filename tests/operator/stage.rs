@@ -1,12 +1,5 @@
 //! What every process-level test starts from: one control plane for the test binary, and for each test an endpoint,
 //! a namespace with a Secret, and an operator of its own.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "shared by test binaries that each use a part of it"
-)]
 
 use control_plane::ControlPlane;
 use harness::{Cluster, Operator, Vmc};

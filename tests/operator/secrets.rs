@@ -1,8 +1,6 @@
 //! Contract 3, "Secrets", and the rule that no secret is ever shown.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-use common::{Stage, app};
+use crate::stage::{Stage, app};
 use harness::eventually;
 use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
 

@@ -1,10 +1,8 @@
 //! Contract 3, "Failures" and "Quota": what the service may do wrong, and what the user sees of it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
-mod common;
 use std::time::Duration;
 
-use common::{Stage, app};
+use crate::stage::{Stage, app};
 use harness::eventually;
 use vod_endpoint::{ACCOUNT, Fault, How};
 

@@ -1,8 +1,6 @@
 //! Contract 3, "Apply": one Set for a change, read before and after, adoption.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-use common::{Stage, URL, app};
+use crate::stage::{Stage, URL, app};
 
 #[tokio::test]
 async fn one_apply_is_one_set_and_two_gets() {

@@ -1,8 +1,6 @@
 //! Contract 4: every way to credentials, against the endpoint's STS and metadata service, expiry included.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-use common::Stage;
+use crate::stage::Stage;
 use harness::{Vmc, eventually};
 use serde_json::json;
 use vod_endpoint::{ACCOUNT, KEY_ID, KEY_SECRET};

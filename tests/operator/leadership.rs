@@ -1,0 +1,253 @@
+//! Contract 3, "High availability": replicas of which one works, whatever befalls the others.
+
+use std::time::Duration;
+
+use crate::stage::{Stage, URL, app};
+use futures::future::join_all;
+use harness::{Gate, Operator, Vmc, eventually};
+use vod_endpoint::{Fault, How};
+
+#[tokio::test]
+async fn two_replicas_and_a_leader_that_dies_freezes_or_leaves() {
+    let stage = Stage::set().await;
+    let replica = async |name: &str| -> Operator {
+        stage
+            .builder(&["--check-interval", "1h", "--leader-elect"])
+            .name(name)
+            .env("POD_NAMESPACE", stage.ns.as_str())
+            .env("POD_NAME", name)
+            .start()
+            .await
+            .unwrap()
+    };
+    let first = replica("first").await;
+    eventually("the first leads", async || leads(&first).await)
+        .await
+        .unwrap();
+    let second = replica("second").await;
+    assert!(second.readyz().await, "a standby is ready");
+    stage.apply(&stage.http("ha")).await;
+    stage.ready("ha", "Applied").await;
+    // Frozen with a change in flight: the other takes over, and the first must not call when it thaws.
+    first.freeze().unwrap();
+    stage.apply(&stage.http("ha").events(["SnapshotComplete"])).await;
+    eventually("the second leads", async || leads(&second).await)
+        .await
+        .unwrap();
+    stage.ready("ha", "Applied").await;
+    first.thaw().unwrap();
+    eventually("the first stands by", async || !leads(&first).await)
+        .await
+        .unwrap();
+    assert_eq!(stage.sets("ha"), 2);
+    // An orderly end hands over without waiting for the lease to run out.
+    assert!(second.sigterm_and_wait().await.unwrap().success());
+    eventually("the first leads again", async || leads(&first).await)
+        .await
+        .unwrap();
+    stage.apply(&stage.http("ha").events(["ALL"])).await;
+    eventually("the last change", async || {
+        stage.live("ha").unwrap()["EventTypeList"] == "ALL"
+    })
+    .await
+    .unwrap();
+    stage.ready("ha", "Applied").await;
+    assert_eq!(stage.sets("ha"), 3);
+}
+
+
+/// What befalls a leader.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    /// SIGKILL, and later a new process.
+    Kill,
+    /// SIGSTOP, and later SIGCONT.
+    Freeze,
+    /// Its connections to the API server are closed, and new ones too.
+    CutOff,
+    /// Nothing passes between it and the API server, and what was sent arrives later.
+    Silence,
+    /// SIGTERM, and later a new process.
+    Leave,
+}
+
+/// A replica with an AccessKey of its own, by which the endpoint's log tells who called.
+struct Replica {
+    key: String,
+    gate: Gate,
+    process: Operator,
+}
+
+/// Two replicas, and one resource that is theirs alone.
+struct Pair<'a> {
+    stage: &'a Stage,
+    ns: String,
+    name: String,
+    replicas: Vec<Replica>,
+    leader: usize,
+    changes: usize,
+    terms: Vec<String>,
+}
+
+const EVENT_TYPES: [&str; 3] = ["FileUploadComplete", "TranscodeComplete", "SnapshotComplete"];
+
+impl<'a> Pair<'a> {
+    async fn start(stage: &'a Stage, number: usize) -> Self {
+        let ns = stage.cluster.namespace("pair").await.unwrap();
+        let mut replicas = Vec::new();
+        for letter in ["a", "b"] {
+            let key = format!("ReplicaKey{number}{letter}");
+            stage
+                .endpoint
+                .world()
+                .add_key(&key, vod_endpoint::KEY_SECRET, vod_endpoint::ACCOUNT);
+            let gate = Gate::before(stage.plane.port()).await.unwrap();
+            let process = replica(stage, &ns, &key, &gate).await;
+            replicas.push(Replica { key, gate, process });
+            if letter == "a" {
+                eventually("the first leads", async || leads(&replicas[0].process).await)
+                    .await
+                    .unwrap();
+            }
+        }
+        let terms = vec![replicas[0].key.clone()];
+        let mut pair = Self {
+            stage,
+            ns,
+            name: format!("pair{number}"),
+            replicas,
+            leader: 0,
+            changes: 0,
+            terms,
+        };
+        pair.change().await;
+        pair.settle().await;
+        pair
+    }
+
+    /// Changes the spec to what it was not before.
+    async fn change(&mut self) {
+        self.changes += 1;
+        let types: Vec<_> = (0..3).filter(|bit| self.changes & (1 << bit) != 0).map(|bit| EVENT_TYPES[bit]).collect();
+        let vmc = Vmc::http(&self.ns, &self.name, URL).app_id(&app(&self.name)).events(types);
+        self.stage.cluster.apply_vmc(&vmc.without("credentials")).await.unwrap();
+    }
+
+    async fn settle(&self) {
+        self.stage.cluster.wait_ready(&self.ns, &self.name).await.unwrap();
+    }
+
+    /// One round: a change is in flight when the leader is struck, the other takes over and works, and the struck one
+    /// comes back as a standby.
+    async fn round(&mut self, blow: Blow, moment: Duration) {
+        let (old, new) = (self.leader, 1 - self.leader);
+        self.change().await;
+        tokio::time::sleep(moment).await;
+        let struck = &self.replicas[old];
+        match blow {
+            Blow::Kill => struck.process.kill().await.unwrap(),
+            Blow::Freeze => struck.process.freeze().unwrap(),
+            Blow::CutOff => struck.gate.refuse(),
+            Blow::Silence => struck.gate.silence(),
+            Blow::Leave => assert!(struck.process.sigterm_and_wait().await.unwrap().success()),
+        }
+        let other = &self.replicas[new].process;
+        eventually(&format!("the other leads after {blow:?}"), async || leads(other).await)
+            .await
+            .unwrap();
+        self.leader = new;
+        self.terms.push(self.replicas[new].key.clone());
+        self.settle().await;
+        // Whoever still called now would be seen in the log between the new leader's calls.
+        self.change().await;
+        self.settle().await;
+        let ns = self.ns.clone();
+        let struck = &mut self.replicas[old];
+        match blow {
+            Blow::Kill | Blow::Leave => struck.process = replica(self.stage, &ns, &struck.key, &struck.gate).await,
+            Blow::Freeze => struck.process.thaw().unwrap(),
+            Blow::CutOff | Blow::Silence => struck.gate.open(),
+        }
+        eventually(&format!("a standby after {blow:?}"), async || {
+            struck.process.metrics().await.is_ok() && !leads(&struck.process).await
+        })
+        .await
+        .unwrap();
+    }
+
+    /// What the endpoint saw: each change set once, and calls only by the leader of the time.
+    async fn judge(&self) {
+        let calls = self.stage.calls(&self.name);
+        let sets: Vec<_> = calls.iter().filter(|c| c.action == "SetMessageCallback").collect();
+        let tell = || {
+            let line = |c: &vod_endpoint::Call| format!("{} {} {} {:?}", c.at_ms, c.key_id, c.action, c.parameters);
+            format!("terms {:?}\n{}", self.terms, calls.iter().map(line).collect::<Vec<_>>().join("\n"))
+        };
+        assert_eq!(sets.len(), self.changes, "each change is set once: {}", tell());
+        let mut callers: Vec<_> = calls.iter().map(|c| c.key_id.clone()).collect();
+        callers.dedup();
+        assert_eq!(callers, self.terms, "one replica called in another's term: {}", tell());
+        // What an old leader had sent before must not undo the words of the new one.
+        let vmc = self.stage.cluster.vmc(&self.ns, &self.name).await.unwrap().unwrap();
+        assert_eq!(
+            vmc["status"]["observedGeneration"], vmc["metadata"]["generation"],
+            "an older status came late: {vmc:#}"
+        );
+        for replica in &self.replicas {
+            eventually("a standby is well", async || replica.process.healthz().await && replica.process.readyz().await)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+async fn replica(stage: &Stage, ns: &str, key: &str, gate: &Gate) -> Operator {
+    Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
+        .name(key)
+        .kubeconfig(stage.plane.kubeconfig_through(gate.port()).unwrap())
+        .vod_endpoint(stage.endpoint.url())
+        .sts_endpoint(stage.endpoint.url())
+        .env("RUST_LOG", "debug")
+        .env("POD_NAMESPACE", ns)
+        .env("POD_NAME", key)
+        .env("ALIBABA_CLOUD_ACCESS_KEY_ID", key)
+        .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", vod_endpoint::KEY_SECRET)
+        .args(["--watch-namespace", ns, "--check-interval", "1h", "--leader-elect", "--ambient-credentials"])
+        // Short, so that a watch of a term that is over would be missed by the probe within the test.
+        .args(["--watch-timeout", "6s"])
+        .start()
+        .await
+        .unwrap()
+}
+
+async fn leads(operator: &Operator) -> bool {
+    let metrics = operator.metrics().await;
+    metrics.is_ok_and(|m| m.sum("vod_operator_leader", &[]) > 0.5)
+}
+
+#[tokio::test]
+async fn two_replicas_never_both_call_over_many_rounds() {
+    use Blow::{CutOff, Freeze, Kill, Leave, Silence};
+    const ORDERS: [[Blow; 5]; 6] = [
+        [Kill, Freeze, CutOff, Silence, Leave],
+        [Freeze, CutOff, Silence, Leave, Kill],
+        [CutOff, Silence, Leave, Kill, Freeze],
+        [Silence, Leave, Kill, Freeze, CutOff],
+        [Silence, Kill, CutOff, Leave, Freeze],
+        [Freeze, Silence, Kill, CutOff, Leave],
+    ];
+    let stage = Stage::set().await;
+    // Answers take a moment, so that blows fall while a call is on its way.
+    let late = Fault::always(How::Delay { ms: 150 }).after();
+    stage.endpoint.world().faults.push(late);
+    let rounds = ORDERS.iter().enumerate().map(async |(number, order)| {
+        let mut pair = Pair::start(&stage, number).await;
+        for (round, blow) in order.iter().enumerate() {
+            // Another moment each time, from before the first call to after the last status.
+            let moment = Duration::from_millis(u64::try_from(number * 5 + round).unwrap() * 25);
+            pair.round(*blow, moment).await;
+        }
+        pair.judge().await;
+    });
+    join_all(rounds).await;
+}

@@ -1,0 +1,17 @@
+//! The operator as a process, against a real API server and the local VOD endpoint: a module for each part of the
+//! contract. One binary, so that all share one control plane and wait at the same time.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod stage;
+
+mod apply;
+mod crd;
+mod credentials;
+mod deletion;
+mod drift;
+mod failures;
+mod leadership;
+mod outages;
+mod ownership;
+mod restart;
+mod secrets;
