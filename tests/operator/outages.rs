@@ -1,7 +1,18 @@
 //! What happens to the operator when the API server, or what is behind it, does not do its part.
 
+use std::time::Duration;
+
 use crate::stage::Stage;
-use harness::eventually;
+use harness::{Gate, Operator, eventually};
+use vod_endpoint::{Fault, How};
+
+/// An operator whose way to the API server can be closed.
+async fn behind_a_gate(stage: &Stage, args: &[&str]) -> (Gate, Operator) {
+    let gate = Gate::before(stage.plane.port()).await.unwrap();
+    let through = stage.plane.kubeconfig_through(gate.port()).unwrap();
+    let operator = stage.builder(args).kubeconfig(through).start().await.unwrap();
+    (gate, operator)
+}
 
 #[tokio::test]
 async fn an_api_server_that_goes_away_is_survived() {
@@ -21,31 +32,191 @@ async fn an_api_server_that_goes_away_is_survived() {
 }
 
 #[tokio::test]
-async fn a_refused_secret_watch_stops_only_itself() {
+async fn an_etcd_that_goes_away_or_hangs_is_survived() {
+    let stage = Stage::set_apart().await;
+    // Checks come often, so that some fall into the outage.
+    let operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("store")).await;
+    stage.ready("store", "").await;
+    for (round, types) in [["SnapshotComplete"], ["ALL"]].into_iter().enumerate() {
+        if round == 0 {
+            stage.plane.stop_etcd().unwrap();
+        } else {
+            stage.plane.pause_etcd().unwrap();
+        }
+        eventually("nothing can be written", async || {
+            let write = stage.cluster.request_reconcile(&stage.ns, "store", "lost");
+            !matches!(tokio::time::timeout(Duration::from_secs(3), write).await, Ok(Ok(_)))
+        })
+        .await
+        .unwrap();
+        if round == 0 {
+            stage.plane.start_etcd().await.unwrap();
+        } else {
+            stage.plane.resume_etcd().unwrap();
+        }
+        eventually("the change is stored", async || {
+            stage.cluster.apply_vmc(&stage.http("store").events(types)).await
+        })
+        .await
+        .unwrap();
+        stage.ready("store", "").await;
+        assert_eq!(stage.live("store").unwrap()["EventTypeList"], types[0]);
+        assert_eq!(stage.sets("store"), 2 + round);
+    }
+    assert!(operator.exited().unwrap().is_none() && operator.healthz().await);
+}
+
+/// What the service was told and the API server could not be told is not told to the service again.
+#[tokio::test]
+async fn a_set_whose_status_cannot_be_written_is_made_once() {
     let stage = Stage::set().await;
+    let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("owed")).await;
+    stage.ready("owed", "Applied").await;
+    let late = Fault::always(How::Delay { ms: 500 }).action("SetMessageCallback").after();
+    stage.endpoint.world().faults.push(late);
+    stage.apply(&stage.http("owed").events(["SnapshotComplete"])).await;
+    eventually("the Set is on its way", async || stage.sets("owed") == 2).await.unwrap();
+    gate.refuse();
+    let failures = || {
+        let lines = operator.logs();
+        lines.iter().filter(|line| line.contains("the API server did not do its part")).count()
+    };
+    eventually("three attempts to write the status", async || failures() >= 3)
+        .await
+        .unwrap();
+    gate.open();
+    let vmc = stage.ready("owed", "Applied").await;
+    assert_eq!(stage.sets("owed"), 2, "{:?}", stage.calls("owed"));
+    assert_eq!(vmc["status"]["requestId"], stage.calls("owed").iter().rfind(|c| c.action == "SetMessageCallback").unwrap().request_id);
+}
+
+/// A watch that is resumed at a version that the API server no longer has begins with a new list.
+#[tokio::test]
+async fn an_expired_watch_begins_anew() {
+    let stage = Stage::set_apart().await;
+    let (gate, _operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
+    for name in ["expired", "deleted"] {
+        stage.apply(&stage.http(name)).await;
+        stage.ready(name, "Applied").await;
+    }
+    gate.refuse();
+    stage.apply(&stage.http("expired").events(["SnapshotComplete"])).await;
+    stage.cluster.delete_vmc(&stage.ns, "deleted").await.unwrap();
+    stage.secret("later", &[("accessKeyId", vod_endpoint::KEY_ID), ("accessKeySecret", vod_endpoint::KEY_SECRET)]).await;
+    // A restarted API server remembers nothing that was before.
+    stage.plane.stop_api_server().unwrap();
+    stage.plane.start_api_server().await.unwrap();
+    let relists = || {
+        let lists = |e: &control_plane::AuditEntry| e.verb == "list" && e.resource == "vodmessagecallbacks" && e.uri.contains("limit=500");
+        stage.plane.audit_log().unwrap().iter().filter(|e| lists(e)).count()
+    };
+    let before = relists();
+    gate.open();
+    stage.ready("expired", "Applied").await;
+    assert_eq!(stage.sets("expired"), 2);
+    stage.cluster.wait_gone(&stage.ns, "deleted").await.unwrap();
+    eventually("a new list", async || relists() > before).await.unwrap();
+}
+
+/// Only the watch can tell that nothing is heard any more: nothing fails, nothing is closed.
+#[tokio::test]
+async fn a_stale_watch_is_told_and_recovers() {
+    let stage = Stage::set().await;
+    let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h", "--watch-timeout", "6s"]).await;
+    stage.apply(&stage.http("stale")).await;
+    stage.ready("stale", "Applied").await;
+    assert!(operator.healthz().await);
+    gate.silence();
+    stage.apply(&stage.http("stale").events(["SnapshotComplete"])).await;
+    eventually("the probe fails", async || !operator.healthz().await).await.unwrap();
+    let (status, why) = operator.get("/healthz").await.unwrap();
+    assert!(status == 503 && why.contains("has been silent"), "{status} {why}");
+    gate.open();
+    eventually("the probe is well again", async || operator.healthz().await)
+        .await
+        .unwrap();
+    stage.ready("stale", "Applied").await;
+    assert_eq!(stage.sets("stale"), 2);
+}
+
+/// A load balancer forgot the connections: new ones work, and the old ones say nothing for ever.
+#[tokio::test]
+async fn lost_connections_are_replaced() {
+    let stage = Stage::set().await;
+    let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h", "--watch-timeout", "6s"]).await;
+    stage.apply(&stage.http("lost-way")).await;
+    stage.ready("lost-way", "Applied").await;
+    gate.lose_connections();
+    stage.apply(&stage.http("lost-way").events(["SnapshotComplete"])).await;
+    stage.ready("lost-way", "Applied").await;
+    assert_eq!(stage.sets("lost-way"), 2);
+    assert!(operator.exited().unwrap().is_none());
+}
+
+/// Said to the user, and not for ever in the way of a deletion.
+#[tokio::test]
+async fn secrets_that_may_not_be_read_are_told_and_do_not_hold_a_deletion() {
+    let stage = Stage::set().await;
+    let account = service_account(&stage, "blind", "[create]").await;
+    let operator = stage
+        .builder(&["--check-interval", "1h", "--deletion-grace", "3s"])
+        .kubeconfig(&account)
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&stage.http("blind")).await;
+    let vmc = stage.not_ready("blind", "SecretNotFound").await;
+    let message = harness::condition(&vmc, "Ready").unwrap()["message"].to_string();
+    assert!(message.contains("alibaba-cloud") && message.contains("may not be read"), "{message}");
+    drop(operator);
+    // One that was applied while Secrets could be read.
+    let _able = stage.operator(&["--check-interval", "1h"]).await;
+    stage.ready("blind", "Applied").await;
+    drop(_able);
+    let _operator = stage
+        .builder(&["--check-interval", "1h", "--deletion-grace", "3s"])
+        .kubeconfig(&account)
+        .start()
+        .await
+        .unwrap();
+    stage.cluster.delete_vmc(&stage.ns, "blind").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "blind").await.unwrap();
+    assert!(stage.live("blind").is_some());
+}
+
+/// A ServiceAccount that may do all the operator needs but for Secrets, where it may do `secret_verbs`.
+async fn service_account(stage: &Stage, name: &str, secret_verbs: &str) -> std::path::PathBuf {
     let rbac = format!(
         r"
 apiVersion: v1
 kind: ServiceAccount
-metadata: {{name: poor, namespace: {ns}}}
+metadata: {{name: {name}, namespace: {ns}}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
-metadata: {{name: poor, namespace: {ns}}}
+metadata: {{name: {name}, namespace: {ns}}}
 rules:
 - {{apiGroups: [vod-operator.dev], resources: [vodmessagecallbacks, vodmessagecallbacks/status], verbs: [get, list, watch, patch, update]}}
-- {{apiGroups: [''], resources: [secrets], verbs: [get]}}
+- {{apiGroups: [''], resources: [secrets], verbs: {secret_verbs}}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {{name: poor, namespace: {ns}}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: poor}}
-subjects: [{{kind: ServiceAccount, name: poor, namespace: {ns}}}]
+metadata: {{name: {name}, namespace: {ns}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}
+subjects: [{{kind: ServiceAccount, name: {name}, namespace: {ns}}}]
 ",
         ns = stage.ns
     );
     stage.cluster.apply(&rbac).await.unwrap();
-    let poor = stage.plane.service_account_kubeconfig(&stage.ns, "poor").await.unwrap();
+    stage.plane.service_account_kubeconfig(&stage.ns, name).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_secret_watch_stops_only_itself() {
+    let stage = Stage::set().await;
+    let poor = service_account(&stage, "poor", "[get]").await;
     let operator = stage
         .builder(&["--check-interval", "1h"])
         .kubeconfig(poor)

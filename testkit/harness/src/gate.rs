@@ -19,11 +19,19 @@ enum Way {
     Silent,
 }
 
+/// What holds for all connections at a moment.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    way: Way,
+    /// Connections with a smaller number are lost: nothing passes on them any more, and nobody is told.
+    lost_before: u64,
+}
+
 /// A loopback port that leads to another one, for as long as this lives. It belongs to the runtime it was made in.
 #[derive(Debug)]
 pub struct Gate {
     port: u16,
-    way: watch::Sender<Way>,
+    state: watch::Sender<State>,
     task: JoinHandle<()>,
 }
 
@@ -34,17 +42,21 @@ impl Gate {
             .await
             .map_err(Error::io("cannot open a gate"))?;
         let port = listener.local_addr().map_err(Error::io("cannot open a gate"))?.port();
-        let (way, ways) = watch::channel(Way::Open);
+        let start = State {
+            way: Way::Open,
+            lost_before: 0,
+        };
+        let (state, states) = watch::channel(start);
+        let counter = state.clone();
+        let server = SocketAddr::from(([127, 0, 0, 1], server));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(converse(
-                    client,
-                    SocketAddr::from(([127, 0, 0, 1], server)),
-                    ways.clone(),
-                ));
+                // Each is younger than whatever was lost before it.
+                let born = counter.borrow().lost_before;
+                tokio::spawn(converse(client, server, born, states.clone()));
             }
         });
-        Ok(Self { port, way, task })
+        Ok(Self { port, state, task })
     }
 
     /// Where clients connect.
@@ -54,17 +66,23 @@ impl Gate {
 
     /// Closes all connections, and each new one.
     pub fn refuse(&self) {
-        self.way.send_replace(Way::Refused);
+        self.state.send_modify(|state| state.way = Way::Refused);
     }
 
     /// Lets nothing pass and closes nothing: clients can only notice by waiting.
     pub fn silence(&self) {
-        self.way.send_replace(Way::Silent);
+        self.state.send_modify(|state| state.way = Way::Silent);
+    }
+
+    /// Lets nothing pass any more on the connections there are, and closes none of them; new ones are passed on. So
+    /// does a load balancer that forgets connections.
+    pub fn lose_connections(&self) {
+        self.state.send_modify(|state| state.lost_before += 1);
     }
 
     /// Passes everything on again, also what was held back by [`Self::silence`].
     pub fn open(&self) {
-        self.way.send_replace(Way::Open);
+        self.state.send_modify(|state| state.way = Way::Open);
     }
 }
 
@@ -74,12 +92,12 @@ impl Drop for Gate {
     }
 }
 
-async fn converse(client: TcpStream, server: SocketAddr, ways: watch::Receiver<Way>) {
-    let mut until_refused = ways.clone();
+async fn converse(client: TcpStream, server: SocketAddr, born: u64, states: watch::Receiver<State>) {
+    let mut until_refused = states.clone();
     let both = async {
-        // A connection that is opened in silence is not answered before it ends.
-        let mut opened = ways.clone();
-        if opened.wait_for(|way| *way != Way::Silent).await.is_err() {
+        // A connection that is opened in silence is not answered before that ends.
+        let mut states = states.clone();
+        if !passable(&mut states, born).await {
             return;
         }
         let Ok(server) = TcpStream::connect(server).await else {
@@ -87,22 +105,33 @@ async fn converse(client: TcpStream, server: SocketAddr, ways: watch::Receiver<W
         };
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
         tokio::select! {
-            () = pass(from_client, to_server, ways.clone()) => {}
-            () = pass(from_server, to_client, ways.clone()) => {}
+            () = pass(from_client, to_server, born, states.clone()) => {}
+            () = pass(from_server, to_client, born, states.clone()) => {}
         }
     };
     tokio::select! {
         biased;
         // An error means that the gate itself is gone.
-        _ = until_refused.wait_for(|way| *way == Way::Refused) => {}
+        _ = until_refused.wait_for(|state| state.way == Way::Refused) => {}
         () = both => {}
     }
 }
 
-async fn pass(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut ways: watch::Receiver<Way>) {
+/// Waits until something may pass on a connection; `false` when the gate is gone.
+async fn passable(states: &mut watch::Receiver<State>, born: u64) -> bool {
+    let passes = |state: &State| state.way != Way::Silent && state.lost_before <= born;
+    states.wait_for(passes).await.is_ok()
+}
+
+async fn pass(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    born: u64,
+    mut states: watch::Receiver<State>,
+) {
     let mut chunk = vec![0; 1 << 14];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
-        if ways.wait_for(|way| *way != Way::Silent).await.is_err() {
+        if !passable(&mut states, born).await {
             return;
         }
         let Some(read) = chunk.get(..length) else { return };
@@ -154,6 +183,11 @@ mod tests {
         let mut late = [0; 3];
         stream.read_exact(&mut late).await.unwrap();
         assert_eq!(&late, b"two", "held back, not lost");
+
+        gate.lose_connections();
+        let nothing = timeout(Duration::from_millis(200), say(&mut stream, b"odd")).await;
+        assert!(nothing.is_err(), "an answer came through");
+        assert!(say(&mut connect().await, b"new").await);
 
         gate.refuse();
         assert!(!say(&mut stream, b"six").await, "the old connection");
