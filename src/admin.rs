@@ -289,7 +289,10 @@ mod tests {
         let why = health.healthy_at(after(470)).unwrap_err();
         assert_eq!(why, "watch resources has been silent for 160s");
         drop(watch);
-        assert!(health.healthy_at(after(10_000)).is_ok(), "a term that is over watches nothing");
+        assert!(
+            health.healthy_at(after(10_000)).is_ok(),
+            "a term that is over watches nothing"
+        );
         health.seen_at("resources", start);
         assert!(health.healthy_at(after(10_000)).is_ok(), "a late word starts nothing");
     }

@@ -145,7 +145,14 @@ mod tests {
 
     #[test]
     fn watch_timeouts() {
-        for (text, sound) in [("5s", true), ("2m", true), ("1h", true), ("4s", false), ("61m", false), ("0s", false)] {
+        for (text, sound) in [
+            ("5s", true),
+            ("2m", true),
+            ("1h", true),
+            ("4s", false),
+            ("61m", false),
+            ("0s", false),
+        ] {
             assert_eq!(watch_timeout(text).is_ok(), sound, "{text}");
         }
     }

@@ -43,13 +43,7 @@ impl Failed {
 }
 
 /// Takes the pulse of the watch called `name`, which lasts for `watch` each time; never ends.
-pub(super) async fn take(
-    api: Api<VodMessageCallback>,
-    name: String,
-    watch: Duration,
-    failed: Failed,
-    health: Health,
-) {
+pub(super) async fn take(api: Api<VodMessageCallback>, name: String, watch: Duration, failed: Failed, health: Health) {
     let watched = health.watch(&name);
     let (every, patience) = (watch / 6, PATIENCE.min(watch / 6));
     // A watch that fails is tried again within half this time, and would then fail again.

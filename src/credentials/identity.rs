@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CredentialIdentity, Credentials};
+use super::{CredentialIdentity, Credentials, Fingerprint};
 use crate::cloud::{CallError, EndpointUrl, Sts};
 use crate::domain::AccountId;
 
@@ -13,13 +13,26 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A failed question is not asked again sooner.
 const AGAIN: Duration = Duration::from_secs(300);
 
-type Answer = Option<(Instant, Result<AccountId, CallError>)>;
+/// What is known of a credential's account.
+#[derive(Default)]
+enum Answer {
+    #[default]
+    None,
+    Account(AccountId),
+    Failed {
+        at: Instant,
+        by: Fingerprint,
+        error: CallError,
+    },
+}
 
 /// Which account each credential belongs to: asked of STS once for each credential and process.
 pub struct Identities {
     sts: Sts,
-    known: Mutex<HashMap<CredentialIdentity, Arc<tokio::sync::Mutex<Answer>>>>,
+    known: Mutex<HashMap<CredentialIdentity, Slot>>,
 }
+
+type Slot = Arc<tokio::sync::Mutex<Answer>>;
 
 impl Identities {
     /// Asks `sts`.
@@ -40,10 +53,13 @@ impl Identities {
             Arc::clone(known.entry(credentials.identity.clone()).or_default())
         };
         let mut answer = slot.lock().await;
-        match answer.as_ref() {
-            Some((_, Ok(account))) => return Ok(account.clone()),
-            Some((asked, Err(error))) if asked.elapsed() < AGAIN => return Err(error.clone()),
-            _ => {}
+        match &*answer {
+            Answer::Account(account) => return Ok(account.clone()),
+            // A secret that was corrected meanwhile deserves another answer.
+            Answer::Failed { at, by, error } if at.elapsed() < AGAIN && *by == credentials.fingerprint() => {
+                return Err(error.clone());
+            }
+            Answer::Failed { .. } | Answer::None => {}
         }
         // The work waits for this answer, so it is not waited for as long as for others.
         let asked = self.sts.get_caller_identity(endpoint, credentials);
@@ -53,7 +69,14 @@ impl Identities {
         if let Err(error) = &result {
             tracing::warn!(code = %error.code, "STS could not say whose account a credential belongs to; its AccessKey ID stands in for it");
         }
-        *answer = Some((Instant::now(), result.clone()));
+        *answer = match &result {
+            Ok(account) => Answer::Account(account.clone()),
+            Err(error) => Answer::Failed {
+                at: Instant::now(),
+                by: credentials.fingerprint(),
+                error: error.clone(),
+            },
+        };
         result
     }
 }

@@ -10,7 +10,8 @@ mod secret;
 use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use crate::cloud::{CallError, ErrorClass};
 
@@ -33,6 +34,28 @@ pub struct Credentials {
     pub expires_at: Option<Timestamp>,
     /// Who it is.
     pub identity: CredentialIdentity,
+}
+
+/// Tells one credential from another, also a rotated one from what it was. It gives nothing away of either.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// For those that are known by who they are alone.
+    const NONE: Self = Self([0; 32]);
+}
+
+impl Credentials {
+    /// Of the whole credential.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Sha256::new();
+        hash.update(self.access_key_id.expose_secret());
+        hash.update([0]);
+        hash.update(self.access_key_secret.expose_secret());
+        hash.update([0]);
+        hash.update(self.security_token.as_ref().map_or("", |t| t.expose_secret()));
+        Fingerprint(hash.finalize().into())
+    }
 }
 
 /// Who a credential stands for, the same over refreshes: an AccessKey ID, or a role on top of one.

@@ -3,11 +3,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{AmbientEnvironment, AssumeRole, Base, CredentialError, CredentialIdentity, Credentials, EcsRole};
+use super::{
+    AmbientEnvironment, AssumeRole, Base, CredentialError, CredentialIdentity, Credentials, EcsRole, Fingerprint,
+};
 use crate::cloud::{Endpoints, Sts};
 use crate::domain::Region;
 
@@ -28,7 +28,7 @@ pub struct CredentialProvider {
 }
 
 /// Who, and a hash of the secret behind it, so that a rotated secret is not served what the old one got.
-type Key = (CredentialIdentity, [u8; 32]);
+type Key = (CredentialIdentity, Fingerprint);
 
 struct Cached {
     used: Mutex<Instant>,
@@ -75,9 +75,9 @@ impl CredentialProvider {
         ]);
         // Temporary bases change with every refresh; who they are does not.
         let secret = if base.expires_at.is_some() {
-            [0; 32]
+            Fingerprint::NONE
         } else {
-            fingerprint(&base)
+            base.fingerprint()
         };
         self.cached((identity.clone(), secret), || async {
             let endpoint = self.endpoints.sts(region);
@@ -105,11 +105,15 @@ impl CredentialProvider {
             let session = environment.session_name.as_deref().unwrap_or(crate::NAME);
             let endpoint = self.endpoints.sts(region);
             return self
-                .cached((rrsa.identity(), [0; 32]), || rrsa.fetch(&self.sts, &endpoint, session))
+                .cached((rrsa.identity(), Fingerprint::NONE), || {
+                    rrsa.fetch(&self.sts, &endpoint, session)
+                })
                 .await;
         }
         if !environment.ecs_disabled {
-            return self.cached((self.ecs.identity(), [0; 32]), || self.ecs.fetch()).await;
+            return self
+                .cached((self.ecs.identity(), Fingerprint::NONE), || self.ecs.fetch())
+                .await;
         }
         Err(CredentialError::NoneFound(
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or give its ServiceAccount a role (RRSA)".to_owned(),
@@ -182,14 +186,6 @@ fn renew_at(now: Timestamp, end: Option<Timestamp>) -> Timestamp {
     let Some(end) = end else { return Timestamp::MAX };
     let left = Duration::try_from(end.duration_since(now)).unwrap_or_default();
     end.checked_sub(AHEAD.min(left / 4)).unwrap_or(now)
-}
-
-fn fingerprint(credentials: &Credentials) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(credentials.access_key_secret.expose_secret());
-    hash.update([0]);
-    hash.update(credentials.security_token.as_ref().map_or("", |t| t.expose_secret()));
-    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::credentials::Fingerprint;
 use crate::ownership::SettingKey;
 
 /// A read that is older than this is of no use to anybody.
 const OLD: Duration = Duration::from_secs(60);
 
-/// Reads of one setting, shared by all who ask at about the same time.
+/// Reads of one setting, shared by all who ask at about the same time. A failure is shared only by those who were
+/// waiting for it with the same credentials: others may be let in, and later it may have passed.
 pub struct SharedReads<T, E> {
     reads: Mutex<HashMap<SettingKey, Arc<Read<T, E>>>>,
 }
@@ -18,7 +20,22 @@ struct Read<T, E> {
     asked: Instant,
     /// Filled by whoever holds the lock; the others wait for it. When the reader is dropped half-way, the next one
     /// in line reads.
-    result: tokio::sync::Mutex<Option<(Instant, Result<T, E>)>>,
+    result: tokio::sync::Mutex<Option<Done<T, E>>>,
+}
+
+struct Done<T, E> {
+    begun: Instant,
+    ended: Instant,
+    by: Fingerprint,
+    result: Result<T, E>,
+}
+
+impl<T, E> Done<T, E> {
+    /// Whether it answers somebody who came at `came`, with the credentials `by`, and takes nothing older than
+    /// `not_before`.
+    fn answers(&self, by: Fingerprint, came: Instant, not_before: Instant) -> bool {
+        self.begun >= not_before && (self.result.is_ok() || (self.by == by && came < self.ended))
+    }
 }
 
 impl<T, E> Default for SharedReads<T, E> {
@@ -37,20 +54,25 @@ impl<T: Clone, E: Clone> SharedReads<T, E> {
     pub async fn read(
         &self,
         key: SettingKey,
+        by: Fingerprint,
         not_before: Instant,
         fetch: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        let came = Instant::now();
         let read = self.join(key, not_before);
-        let mut result = read.result.lock().await;
-        if let Some((begun, done)) = result.as_ref()
-            && *begun >= not_before
-        {
-            return done.clone();
+        let mut done = read.result.lock().await;
+        if let Some(done) = done.as_ref().filter(|done| done.answers(by, came, not_before)) {
+            return done.result.clone();
         }
         let begun = Instant::now();
-        let done = fetch.await;
-        *result = Some((begun, done.clone()));
-        done
+        let result = fetch.await;
+        *done = Some(Done {
+            begun,
+            ended: Instant::now(),
+            by,
+            result: result.clone(),
+        });
+        result
     }
 
     /// After a write: what was read before it no longer counts.
@@ -93,6 +115,36 @@ mod tests {
         }
     }
 
+    fn by(id: &str) -> Fingerprint {
+        let data = [("accessKeyId", id), ("accessKeySecret", "Example")];
+        let data = data.map(|(name, value)| (name.to_owned(), k8s_openapi::ByteString(value.into())));
+        crate::credentials::from_secret_data(&data.into())
+            .unwrap()
+            .fingerprint()
+    }
+
+    async fn fail(count: &AtomicU32) -> Result<u32, u32> {
+        sleep(Duration::from_millis(100)).await;
+        Err(count.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shared_only_while_it_is_waited_for_and_with_the_same_credentials() {
+        let (reads, count) = (SharedReads::default(), AtomicU32::new(0));
+        let now = Instant::now();
+        let (one, same, other) = tokio::join!(
+            reads.read(key(), by("one"), now, fail(&count)),
+            reads.read(key(), by("one"), now, fail(&count)),
+            reads.read(key(), by("other"), now, fail(&count)),
+        );
+        assert_eq!((one, same, other), (Err(1), Err(1), Err(2)));
+        assert_eq!(
+            reads.read(key(), by("other"), now, fail(&count)).await,
+            Err(3),
+            "it may have passed"
+        );
+    }
+
     async fn fetch(count: &AtomicU32) -> Result<u32, ()> {
         sleep(Duration::from_millis(100)).await;
         Ok(count.fetch_add(1, Ordering::SeqCst) + 1)
@@ -102,21 +154,21 @@ mod tests {
     async fn fifty_ask_and_one_reads() {
         let (reads, count) = (SharedReads::default(), AtomicU32::new(0));
         let now = Instant::now();
-        let all = (0..50).map(|_| reads.read(key(), now, fetch(&count)));
+        let all = (0..50).map(|_| reads.read(key(), by("one"), now, fetch(&count)));
         assert!(futures::future::join_all(all).await.iter().all(|r| *r == Ok(1)));
         assert_eq!(
-            reads.read(key(), now, fetch(&count)).await,
+            reads.read(key(), by("one"), now, fetch(&count)).await,
             Ok(1),
             "still fresh enough for that question"
         );
         assert_eq!(
-            reads.read(key(), Instant::now(), fetch(&count)).await,
+            reads.read(key(), by("one"), Instant::now(), fetch(&count)).await,
             Ok(2),
             "too old for this one"
         );
         reads.forget(&key());
         assert_eq!(
-            reads.read(key(), now, fetch(&count)).await,
+            reads.read(key(), by("one"), now, fetch(&count)).await,
             Ok(3),
             "a write came between"
         );
@@ -126,8 +178,11 @@ mod tests {
     async fn a_reader_that_goes_leaves_the_read_to_the_next() {
         let (reads, count) = (Arc::new(SharedReads::default()), Arc::new(AtomicU32::new(0)));
         let now = Instant::now();
-        let first = tokio::time::timeout(Duration::from_millis(10), reads.read(key(), now, fetch(&count)));
-        let (first, second) = tokio::join!(first, reads.read(key(), now, fetch(&count)));
+        let first = tokio::time::timeout(
+            Duration::from_millis(10),
+            reads.read(key(), by("one"), now, fetch(&count)),
+        );
+        let (first, second) = tokio::join!(first, reads.read(key(), by("one"), now, fetch(&count)));
         assert!(first.is_err());
         assert_eq!(second, Ok(1));
     }

@@ -256,7 +256,7 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
         }
     };
     ctx.reads
-        .read(access.key(), not_before, fetch)
+        .read(access.key(), access.credentials.fingerprint(), not_before, fetch)
         .await
         .map_err(|error| Failure::from((*error).clone()))
 }

@@ -31,6 +31,28 @@ pub struct Premises {
     pub deleting: bool,
 }
 
+impl Premises {
+    /// Notes the versions that were really read: the watch may be behind, or not have begun.
+    pub fn went_by(&mut self, read: &[ObservedSecret]) {
+        for (name, sight) in &mut self.secrets {
+            if let Some(secret) = read.iter().find(|secret| secret.name == *name) {
+                *sight = SecretSight::Present(secret.resource_version.clone());
+            }
+        }
+    }
+
+    /// Whether nothing has changed since. A Secret that is not seen now is no news.
+    fn still_hold(&self, now: &Self) -> bool {
+        let known = |(name, sight): &(String, SecretSight)| {
+            *sight == SecretSight::Unknown || self.secrets.iter().any(|(n, s)| n == name && s == sight)
+        };
+        self.generation == now.generation
+            && self.requested == now.requested
+            && self.deleting == now.deleting
+            && now.secrets.iter().all(known)
+    }
+}
+
 /// A retry that is waited for.
 #[derive(Clone, Debug)]
 pub struct Retry {
@@ -81,7 +103,7 @@ pub struct View<'a> {
 pub fn due(view: &View<'_>) -> Due {
     let waiting = view
         .retry
-        .filter(|r| r.premises == *view.premises && r.at > view.now && !view.woken);
+        .filter(|r| r.premises.still_hold(view.premises) && r.at > view.now && !view.woken);
     if view.premises.deleting {
         return match waiting {
             _ if !view.has_finalizer => Due::Nothing(None),

@@ -177,6 +177,35 @@ fn retries_wait_unless_what_they_depend_on_changes() {
 }
 
 #[test]
+fn what_was_really_read_is_what_a_retry_waits_on() {
+    let secret = |sight: SecretSight| vec![("s".to_owned(), sight)];
+    let present = |version: &str| SecretSight::Present(version.into());
+    let read = ObservedSecret {
+        name: "s".into(),
+        resource_version: "11".into(),
+    };
+    let with = |sight| Premises {
+        secrets: secret(sight),
+        ..premises()
+    };
+    for (before, now, hold) in [
+        (SecretSight::Unknown, present("11"), true),
+        (present("10"), present("11"), true),
+        (present("11"), SecretSight::Unknown, true),
+        (SecretSight::Unknown, present("12"), false),
+        (present("11"), SecretSight::Gone, false),
+    ] {
+        let mut went = with(before.clone());
+        went.went_by(std::slice::from_ref(&read));
+        assert_eq!(went.still_hold(&with(now.clone())), hold, "{before:?} {now:?}");
+    }
+    assert!(
+        !with(SecretSight::Unknown).still_hold(&with(present("11"))),
+        "nothing was read"
+    );
+}
+
+#[test]
 fn deletion() {
     assert_eq!(case(|c| c.premises.deleting = true), Due::Farewell);
     assert_eq!(

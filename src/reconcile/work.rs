@@ -35,6 +35,7 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
     }
     let mut observed = Vec::new();
     let result = attempt(pass, urgency, &mut observed).await;
+    pass.premises.went_by(&observed);
     let mut news = match result {
         Ok(news) => {
             pass.entry.lock().failing_since = None;

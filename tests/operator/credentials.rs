@@ -205,3 +205,55 @@ async fn credentials_that_move_to_another_account_leave_the_old_setting() {
         .unwrap();
     assert_eq!(stage.sets("moved"), 2);
 }
+
+#[tokio::test]
+async fn a_temporary_key_in_a_secret_goes_with_its_token() {
+    for signature in ["acs3", "hmac-sha1"] {
+        let stage = Stage::set().await;
+        let key = vod_endpoint::AccessKey {
+            secret: "ExampleTemporarySecret".into(),
+            account: ACCOUNT.into(),
+            token: Some("ExampleSecurityToken".into()),
+            ..Default::default()
+        };
+        stage
+            .endpoint
+            .world()
+            .keys
+            .insert("STS.ExampleTemporaryKey".into(), key);
+        let pair = [
+            ("accessKeyId", "STS.ExampleTemporaryKey"),
+            ("accessKeySecret", "ExampleTemporarySecret"),
+        ];
+        stage.secret("alibaba-cloud", &pair).await;
+        let _operator = stage
+            .operator(&["--check-interval", "1h", "--signature", signature])
+            .await;
+        stage.apply(&stage.http("token")).await;
+        stage.not_ready("token", "InvalidCredentials").await;
+        let all = [pair[0], pair[1], ("securityToken", "ExampleSecurityToken")];
+        stage.secret("alibaba-cloud", &all).await;
+        stage.ready("token", "Applied").await;
+    }
+}
+
+/// Many resources need the same temporary credentials: they are fetched once.
+#[tokio::test]
+async fn one_fetch_serves_all_who_wait_for_it() {
+    let stage = Stage::set().await;
+    let late = vod_endpoint::Fault::always(vod_endpoint::How::Delay { ms: 500 }).action("AssumeRole");
+    stage.endpoint.world().faults.push(late.after());
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let role = json!({ "secretRef": { "name": "alibaba-cloud" }, "assumeRole": { "roleArn": ROLE } });
+    for n in 0..10 {
+        stage
+            .apply(&stage.http(&format!("many{n}")).field("credentials", role.clone()))
+            .await;
+    }
+    for n in 0..10 {
+        stage.ready(&format!("many{n}"), "Applied").await;
+    }
+    let world = stage.endpoint.world();
+    let count = |action: &str| world.calls().iter().filter(|c| c.action == action).count();
+    assert_eq!((count("AssumeRole"), count("GetCallerIdentity")), (1, 1));
+}

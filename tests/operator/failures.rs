@@ -125,10 +125,10 @@ async fn throttled_checks_leave_it_ready_and_a_throttled_change_waits() {
     assert!(stage.status("busy").await.get("lastError").is_none());
 }
 
-/// 200 resources of one account: one Set each, no throttled answer, no second over the limit.
+/// 500 resources of one account: one Set each, no throttled answer, no second over the limit.
 #[tokio::test]
 async fn a_crowd_keeps_within_the_quota() {
-    const CROWD: usize = 200;
+    const CROWD: usize = 500;
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for n in 0..CROWD {
@@ -180,4 +180,129 @@ async fn a_users_change_passes_a_backlog_of_checks() {
         .position(|c| c.action == "SetMessageCallback")
         .unwrap();
     assert!(waited <= 12, "{waited} checks of a backlog of 40 went first");
+}
+
+/// What the service refuses is tried again when the user changes it, and not before the next check.
+#[tokio::test]
+async fn a_refused_spec_is_tried_again_when_it_changes() {
+    let stage = Stage::set().await;
+    let refuse = Fault::code(400, "InvalidParameter")
+        .app(&app("no"))
+        .action("SetMessageCallback");
+    stage.endpoint.world().faults.push(refuse);
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("no")).await;
+    stage.not_ready("no", "InvalidSpec").await;
+    let tried = || {
+        let all = stage.calls("no");
+        all.iter().filter(|c| c.action == "SetMessageCallback").count()
+    };
+    // Others are worked on meanwhile.
+    for n in 0..5 {
+        let name = format!("yes{n}");
+        stage.apply(&stage.http(&name)).await;
+        stage.ready(&name, "Applied").await;
+    }
+    assert_eq!(tried(), 1);
+    stage.endpoint.world().faults.clear();
+    stage.apply(&stage.http("no").events(["SnapshotComplete"])).await;
+    stage.ready("no", "Applied").await;
+    assert_eq!(tried(), 2);
+}
+
+#[tokio::test]
+async fn a_throttled_account_does_not_slow_another_one() {
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("OtherAccountsKey", "OtherAccountsSecret", "6543210987654321");
+    let data = [
+        ("accessKeyId", "OtherAccountsKey"),
+        ("accessKeySecret", "OtherAccountsSecret"),
+    ];
+    stage.secret("other", &data).await;
+    let hint = vec![("x-acs-retry-after".to_owned(), "60000".to_owned())];
+    let busy = How::Code {
+        status: 400,
+        code: "Throttling.User".into(),
+        message: String::new(),
+        headers: hint,
+    };
+    let mut fault = Fault::always(busy);
+    fault.account = Some(ACCOUNT.to_owned());
+    stage.endpoint.world().faults.push(fault.action("GetMessageCallback"));
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("busy")).await;
+    stage.not_ready("busy", "Throttled").await;
+    for n in 0..20 {
+        stage.apply(&stage.http(&format!("free{n}")).secret("other")).await;
+    }
+    for n in 0..20 {
+        stage.ready(&format!("free{n}"), "Applied").await;
+    }
+    let asked = stage
+        .endpoint
+        .world()
+        .calls()
+        .iter()
+        .filter(|c| c.app() == app("busy") && c.account == ACCOUNT && c.action == "GetMessageCallback")
+        .count();
+    assert_eq!(asked, 1, "the hint of a minute is kept");
+}
+
+/// Two resources about one setting share reads, but not what is refused to one of them.
+#[tokio::test]
+async fn a_key_without_permission_spoils_no_read_of_others() {
+    let stage = Stage::set().await;
+    {
+        let mut world = stage.endpoint.world();
+        world.add_key("DeniedKeyOfTheAccount", "DeniedSecret", ACCOUNT);
+        let denied = &mut world.keys.get_mut("DeniedKeyOfTheAccount").unwrap().denied;
+        denied.push("GetMessageCallback".into());
+    }
+    let data = [
+        ("accessKeyId", "DeniedKeyOfTheAccount"),
+        ("accessKeySecret", "DeniedSecret"),
+    ];
+    stage.secret("denied", &data).await;
+    let operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("allowed")).await;
+    stage.ready("allowed", "").await;
+    for n in 0..3 {
+        let observer = stage.http(&format!("denied{n}")).app_id(&app("allowed"));
+        stage
+            .apply(&observer.secret("denied").management_policy("Observe"))
+            .await;
+        stage.not_ready(&format!("denied{n}"), "PermissionDenied").await;
+    }
+    // All check at the same moments, because they are about one setting.
+    let refused = || {
+        let calls = stage.calls("allowed");
+        calls.iter().filter(|c| c.code != "OK").count()
+    };
+    let (reads, refusals) = (stage.gets("allowed"), refused());
+    eventually("both go on", async || {
+        stage.gets("allowed") >= reads + 5 && refused() >= refusals + 5
+    })
+    .await
+    .unwrap();
+    stage.ready("allowed", "").await;
+    let spoiled = operator
+        .logs()
+        .iter()
+        .any(|line| line.contains("not done yet") && line.contains("/allowed"));
+    assert!(!spoiled, "the refusal was taken for its own");
+}
+
+#[tokio::test]
+async fn a_nonce_that_was_seen_is_replaced_at_once() {
+    let stage = Stage::set().await;
+    let seen = Fault::code(400, "SignatureNonceUsed").action("SetMessageCallback");
+    stage.endpoint.world().faults.push(seen.times(1));
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("nonce")).await;
+    stage.ready("nonce", "Applied").await;
+    let codes: Vec<_> = stage.calls("nonce").into_iter().map(|c| c.code).collect();
+    assert_eq!(codes, ["OK", "SignatureNonceUsed", "OK", "OK"]);
 }
