@@ -1,6 +1,8 @@
 //! Contract 3, "Apply": one Set for a change, read before and after, adoption.
 
 use crate::stage::{Stage, URL, app};
+use harness::Vmc;
+use vod_endpoint::Fault;
 
 #[tokio::test]
 async fn one_apply_is_one_set_and_two_gets() {
@@ -52,4 +54,189 @@ async fn a_gateway_may_tell_regions_by_its_path() {
         drop(world);
         drop(operator);
     }
+}
+
+#[tokio::test]
+async fn an_equal_setting_is_adopted_and_counts_as_applied() {
+    let stage = Stage::set().await;
+    stage.tamper(
+        "adopt",
+        &[
+            ("CallbackType", "HTTP"),
+            ("CallbackURL", URL),
+            ("EventTypeList", "FileUploadComplete"),
+            ("AuthSwitch", "off"),
+        ],
+    );
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("adopt")).await;
+    let status = &stage.ready("adopt", "InSync").await["status"];
+    assert!(
+        status.get("requestId").is_none() && status.get("lastAppliedTime").is_none(),
+        "{status}"
+    );
+    assert_eq!(status["applied"]["http"]["url"], URL);
+    stage.cluster.wait_event(&stage.ns, "adopt", "Adopted").await.unwrap();
+    assert_eq!((stage.sets("adopt"), stage.gets("adopt")), (0, 1));
+    stage.cluster.delete_vmc(&stage.ns, "adopt").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "adopt").await.unwrap();
+    assert_eq!((stage.deletes("adopt"), stage.live("adopt")), (1, None));
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_named() {
+    let stage = Stage::set().await;
+    stage.tamper(
+        "replace",
+        &[
+            ("CallbackType", "HTTP"),
+            ("CallbackURL", "https://old.example.com/"),
+            ("EventTypeList", "ALL"),
+        ],
+    );
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("replace")).await;
+    stage.ready("replace", "Applied").await;
+    let told = stage
+        .cluster
+        .wait_event(&stage.ns, "replace", "Replacing")
+        .await
+        .unwrap();
+    let note = told.note.unwrap();
+    assert!(
+        note.contains("http.url https://old.example.com/") && note.contains("eventTypes ALL"),
+        "{note}"
+    );
+    assert_eq!(stage.sets("replace"), 1);
+}
+
+#[tokio::test]
+async fn a_queue_is_set_with_all_parameters_and_no_other() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let endpoint = "http://1234567.mns.cn-shanghai.aliyuncs.com/";
+    let types = ["TranscodeComplete", "FileUploadComplete"];
+    let vmc = Vmc::mns(&stage.ns, "queue", endpoint, "vod-events").app_id(&app("queue"));
+    stage.apply(&vmc.events(types)).await;
+    stage.ready("queue", "Applied").await;
+    let set = stage.calls("queue").remove(1);
+    let own: Vec<_> = set.parameters.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(
+        own,
+        [
+            ("AppId", app("queue").as_str()),
+            ("CallbackType", "MNS"),
+            ("EventTypeList", "TranscodeComplete,FileUploadComplete"),
+            ("MnsEndpoint", endpoint),
+            ("MnsQueueName", "vod-events"),
+        ]
+    );
+}
+
+/// While the service refuses a new spec, what it holds is the old one, and the status must not say otherwise.
+#[tokio::test]
+async fn a_new_generation_is_never_ready_before_the_service_holds_it() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("early")).await;
+    stage.ready("early", "").await;
+    let down = Fault::code(503, "ServiceUnavailable")
+        .app(&app("early"))
+        .action("SetMessageCallback");
+    stage.endpoint.world().faults.push(down.times(2));
+    stage.apply(&stage.http("early").events(["SnapshotComplete"])).await;
+    let mut unready = 0;
+    harness::eventually("it is Ready at its generation", async || {
+        let vmc = stage.cluster.vmc(&stage.ns, "early").await.unwrap().unwrap();
+        let ready = harness::condition(&vmc, "Ready").unwrap();
+        let present = ready["observedGeneration"] == vmc["metadata"]["generation"];
+        if present && ready["status"] == "True" {
+            assert_eq!(
+                stage.live("early").unwrap()["EventTypeList"],
+                "SnapshotComplete",
+                "{vmc:#}"
+            );
+            return true;
+        }
+        unready += usize::from(present && ready["reason"] == "ServiceUnavailable");
+        false
+    })
+    .await
+    .unwrap();
+    assert!(unready > 0, "the failure was said of the new generation");
+}
+
+#[tokio::test]
+async fn a_read_back_that_failed_is_made_up_for_soon() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.add_slash = true;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("back")).await;
+    stage.ready("back", "Applied").await;
+    let down = Fault::code(503, "ServiceUnavailable")
+        .app(&app("back"))
+        .action("GetMessageCallback");
+    stage.endpoint.world().faults.push(down.times(1));
+    stage.apply(&stage.http("back").events(["SnapshotComplete"])).await;
+    harness::eventually("the read-back is in the status", async || {
+        stage.status("back").await["reported"]
+            .to_string()
+            .contains("SnapshotComplete")
+    })
+    .await
+    .unwrap();
+    stage.ready("back", "Applied").await;
+    assert_eq!(stage.sets("back"), 2);
+}
+
+#[tokio::test]
+async fn a_suspended_resource_calls_nothing_until_it_goes_on() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("pause").suspend(true)).await;
+    let paused = ("Ready", "Unknown", "Suspended");
+    stage.cluster.wait_condition(&stage.ns, "pause", paused).await.unwrap();
+    // Another one shows that checks have come and gone meanwhile.
+    stage.apply(&stage.http("busy")).await;
+    harness::eventually("four reads of the other", async || stage.gets("busy") >= 4)
+        .await
+        .unwrap();
+    assert!(stage.calls("pause").is_empty());
+    stage.apply(&stage.http("pause")).await;
+    stage.ready("pause", "Applied").await;
+    assert_eq!(stage.sets("pause"), 1);
+}
+
+/// Each is named once for a generation, also over a restart.
+#[tokio::test]
+async fn what_is_accepted_but_doubtful_is_named_once() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1s"]).await;
+    let vmc = || Vmc::http(&stage.ns, "doubt", "http://10.0.0.7/vod").app_id(&app("doubt"));
+    stage.apply(&vmc().events(["BrandNewEvent"])).await;
+    stage.ready("doubt", "").await;
+    let reasons = ["UnlistedEventType", "UnreachableUrl"];
+    for reason in reasons {
+        stage.cluster.wait_event(&stage.ns, "doubt", reason).await.unwrap();
+    }
+    let gets = stage.gets("doubt");
+    harness::eventually("two more checks", async || stage.gets("doubt") >= gets + 2)
+        .await
+        .unwrap();
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    let gets = stage.gets("doubt");
+    harness::eventually("two checks after the restart", async || stage.gets("doubt") >= gets + 2)
+        .await
+        .unwrap();
+    let told = stage.cluster.events(&stage.ns, "doubt").await.unwrap();
+    for reason in reasons {
+        let count = told.iter().filter(|e| e.reason.as_deref() == Some(reason)).count();
+        assert_eq!(count, 1, "{reason}");
+    }
+    assert_eq!(
+        stage.live("doubt").unwrap()["EventTypeList"],
+        "BrandNewEvent",
+        "sent as it is"
+    );
 }

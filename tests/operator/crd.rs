@@ -499,7 +499,13 @@ async fn defaults_are_filled_in_and_identity_is_kept() {
 async fn event_types_can_be_emptied_and_keep_their_order_under_server_side_apply() {
     let (cluster, ns) = cluster().await;
     let vmc = || Vmc::http(&ns, "types", "https://hooks.example.com/vod");
-    for types in [&["TranscodeComplete"][..], &[], &["SnapshotComplete", "FileUploadComplete"], &["FileUploadComplete", "SnapshotComplete"], &[]] {
+    for types in [
+        &["TranscodeComplete"][..],
+        &[],
+        &["SnapshotComplete", "FileUploadComplete"],
+        &["FileUploadComplete", "SnapshotComplete"],
+        &[],
+    ] {
         let stored = cluster.apply_vmc(&vmc().events(types.iter().copied())).await.unwrap();
         assert_eq!(stored["spec"]["eventTypes"], json!(types));
     }

@@ -165,3 +165,57 @@ async fn a_refused_deletion_is_tried_slowly() {
         .count();
     assert!(tried <= 2, "at once, and when the grace period ends, but {tried} times");
 }
+
+/// Whatever goes first when a namespace is removed: Secret, resource, or all at once. Events can no longer be written
+/// there, which holds nothing up.
+#[tokio::test]
+async fn a_namespace_that_is_removed_gets_empty_in_every_order() {
+    for order in ["secret first", "resource first", "together"] {
+        let stage = Stage::set().await;
+        let operator = stage
+            .operator(&["--check-interval", "1h", "--deletion-grace", "2s"])
+            .await;
+        stage.apply(&stage.http("room")).await;
+        stage.ready("room", "Applied").await;
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(stage.cluster.client());
+        namespaces
+            .delete(&stage.ns, &kube::api::DeleteParams::default())
+            .await
+            .unwrap();
+        // What the namespace controller would do, which does not run here.
+        match order {
+            "secret first" => {
+                stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+                delete(&stage, "room").await;
+                operator.wait_for_log("released; its setting stays").await.unwrap();
+            }
+            "resource first" => {
+                delete(&stage, "room").await;
+                assert_eq!(stage.live("room"), None, "there was time to remove it");
+                stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+            }
+            _ => {
+                let secret = stage.cluster.delete_secret(&stage.ns, "alibaba-cloud");
+                let resource = stage.cluster.delete_vmc(&stage.ns, "room");
+                let (secret, resource) = futures::join!(secret, resource);
+                secret.unwrap();
+                resource.unwrap();
+                stage.cluster.wait_gone(&stage.ns, "room").await.unwrap();
+            }
+        }
+        assert!(operator.exited().unwrap().is_none(), "{order}");
+    }
+}
+
+#[tokio::test]
+async fn the_live_setting_is_read_before_it_is_removed() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("look")).await;
+    stage.ready("look", "Applied").await;
+    let before = stage.calls("look").len();
+    delete(&stage, "look").await;
+    let actions: Vec<_> = stage.calls("look").drain(before..).map(|c| c.action).collect();
+    assert_eq!(actions, ["GetMessageCallback", "DeleteMessageCallback"]);
+    stage.cluster.wait_event(&stage.ns, "look", "Deleted").await.unwrap();
+}

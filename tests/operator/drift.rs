@@ -16,11 +16,12 @@ async fn enforce_corrects_and_says_so() {
     })
     .await
     .unwrap();
-    stage
+    let told = stage
         .cluster
         .wait_event(&stage.ns, "enforce", "DriftDetected")
         .await
         .unwrap();
+    assert!(told.note.unwrap().contains("http.url"), "the event names the fields");
     stage
         .cluster
         .wait_event(&stage.ns, "enforce", "DriftCorrected")
@@ -138,8 +139,8 @@ async fn a_service_that_rewrites_values_is_not_fought() {
 
 #[tokio::test]
 async fn two_clusters_that_fight_end_contested() {
-    let (one, two) = (Stage::set().await, Stage::set().await);
-    // The other cluster: another namespace and another operator on the first one's endpoint.
+    // Two control planes, and both operators call the first one's endpoint.
+    let (one, two) = (Stage::set().await, Stage::set_apart().await);
     let args = ["--check-interval", "1s"];
     let _first = one.operator(&args).await;
     let _second = Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
@@ -163,7 +164,8 @@ async fn two_clusters_that_fight_end_contested() {
     .await
     .unwrap();
     let at_contest = one.sets("fight");
-    assert!(at_contest <= 13, "{at_contest} Sets");
+    // Each cluster: one Set for its spec and five corrections within ten intervals.
+    assert!(at_contest <= 12, "{at_contest} Sets");
     // Ten intervals later each may have tried once more, with one answer to it.
     let gets = one.gets("fight");
     eventually("twenty more checks", async || one.gets("fight") >= gets + 20)
@@ -174,6 +176,113 @@ async fn two_clusters_that_fight_end_contested() {
         later <= at_contest + 8,
         "corrections keep growing: {at_contest} then {later}"
     );
+}
+
+#[tokio::test]
+async fn a_contest_ends_by_itself_when_the_other_gives_up() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("truce")).await;
+    stage.ready("truce", "").await;
+    let reason =
+        async || harness::ready_reason(&stage.cluster.vmc(&stage.ns, "truce").await.unwrap().unwrap()).to_owned();
+    eventually("it is contested", async || {
+        stage.tamper("truce", &[("EventTypeList", "SnapshotComplete")]);
+        reason().await == "Contested"
+    })
+    .await
+    .unwrap();
+    assert_eq!(stage.sets("truce"), 6, "the spec's own, and five corrections");
+    let stalled = ("Stalled", "True", "Contested");
+    stage.cluster.wait_condition(&stage.ns, "truce", stalled).await.unwrap();
+    assert!(
+        stage.status("truce").await["differences"]
+            .to_string()
+            .contains("eventTypes")
+    );
+    let contested = operator.metrics().await.unwrap();
+    assert!((contested.sum("vod_operator_drift_total", &[("outcome", "contested")]) - 1.0).abs() < 0.1);
+    // The next attempt, ten intervals later, lasts.
+    stage.ready("truce", "InSync").await;
+    assert_eq!(stage.sets("truce"), 7);
+}
+
+#[tokio::test]
+async fn a_key_that_drifted_is_shown_redacted() {
+    let stage = Stage::set().await;
+    stage.secret("sign", &[("authKey", "Sesame1234")]).await;
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage
+        .apply(
+            &stage
+                .http("redact")
+                .auth("sign", "authKey")
+                .management_policy("ApplyOnly"),
+        )
+        .await;
+    stage.ready("redact", "").await;
+    stage.tamper("redact", &[("AuthKey", "Somebody5")]);
+    stage.ready("redact", "Drifted").await;
+    let redacted = json!([{ "field": "http.auth.keySecretRef", "desired": "(redacted)", "observed": "(redacted)" }]);
+    assert_eq!(stage.status("redact").await["differences"], redacted);
+}
+
+#[tokio::test]
+async fn a_resources_own_interval_goes_before_the_flag() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("often")).await;
+    stage.apply(&stage.http("seldom").check_interval("87600h")).await;
+    stage.ready("seldom", "Applied").await;
+    eventually("five reads of the other", async || stage.gets("often") >= 7)
+        .await
+        .unwrap();
+    assert_eq!(stage.gets("seldom"), 2, "before and after the Set");
+}
+
+#[tokio::test]
+async fn a_requested_check_is_echoed_whether_it_worked_or_not() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("echo")).await;
+    stage.ready("echo", "Applied").await;
+    let down = vod_endpoint::Fault::code(503, "ServiceUnavailable").app(&crate::stage::app("echo"));
+    stage.endpoint.world().faults.push(down);
+    stage.check_now("echo", "failed").await;
+    let vmc = stage.cluster.vmc(&stage.ns, "echo").await.unwrap().unwrap();
+    assert_eq!(
+        harness::ready_reason(&vmc),
+        "Applied",
+        "a check that fails in passing changes no condition"
+    );
+    assert!(
+        vmc["status"].get("lastError").is_none(),
+        "not before it has failed for an interval"
+    );
+}
+
+/// The words for a check that goes on failing come when it has failed for longer than an interval.
+#[tokio::test]
+async fn checks_that_fail_for_long_are_told_and_leave_it_ready() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.apply(&stage.http("long")).await;
+    stage.ready("long", "").await;
+    let down = vod_endpoint::Fault::code(503, "ServiceUnavailable").app(&crate::stage::app("long"));
+    stage.endpoint.world().faults.push(down);
+    eventually("the error is told", async || {
+        stage.status("long").await["lastError"]["code"] == "ServiceUnavailable"
+    })
+    .await
+    .unwrap();
+    stage.ready("long", "").await;
+    stage.endpoint.world().faults.clear();
+    eventually("the error is gone", async || {
+        stage.status("long").await.get("lastError").is_none()
+    })
+    .await
+    .unwrap();
+    assert_eq!(stage.sets("long"), 1);
 }
 
 #[tokio::test]

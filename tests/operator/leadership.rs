@@ -55,7 +55,6 @@ async fn two_replicas_and_a_leader_that_dies_freezes_or_leaves() {
     assert_eq!(stage.sets("ha"), 3);
 }
 
-
 /// What befalls a leader.
 #[derive(Clone, Copy, Debug)]
 enum Blow {
@@ -128,8 +127,13 @@ impl<'a> Pair<'a> {
     /// Changes the spec to what it was not before.
     async fn change(&mut self) {
         self.changes += 1;
-        let types: Vec<_> = (0..3).filter(|bit| self.changes & (1 << bit) != 0).map(|bit| EVENT_TYPES[bit]).collect();
-        let vmc = Vmc::http(&self.ns, &self.name, URL).app_id(&app(&self.name)).events(types);
+        let types: Vec<_> = (0..3)
+            .filter(|bit| self.changes & (1 << bit) != 0)
+            .map(|bit| EVENT_TYPES[bit])
+            .collect();
+        let vmc = Vmc::http(&self.ns, &self.name, URL)
+            .app_id(&app(&self.name))
+            .events(types);
         self.stage.cluster.apply_vmc(&vmc.without("credentials")).await.unwrap();
     }
 
@@ -181,7 +185,11 @@ impl<'a> Pair<'a> {
         let sets: Vec<_> = calls.iter().filter(|c| c.action == "SetMessageCallback").collect();
         let tell = || {
             let line = |c: &vod_endpoint::Call| format!("{} {} {} {:?}", c.at_ms, c.key_id, c.action, c.parameters);
-            format!("terms {:?}\n{}", self.terms, calls.iter().map(line).collect::<Vec<_>>().join("\n"))
+            format!(
+                "terms {:?}\n{}",
+                self.terms,
+                calls.iter().map(line).collect::<Vec<_>>().join("\n")
+            )
         };
         assert_eq!(sets.len(), self.changes, "each change is set once: {}", tell());
         let mut callers: Vec<_> = calls.iter().map(|c| c.key_id.clone()).collect();
@@ -194,9 +202,11 @@ impl<'a> Pair<'a> {
             "an older status came late: {vmc:#}"
         );
         for replica in &self.replicas {
-            eventually("a standby is well", async || replica.process.healthz().await && replica.process.readyz().await)
-                .await
-                .unwrap();
+            eventually("a standby is well", async || {
+                replica.process.healthz().await && replica.process.readyz().await
+            })
+            .await
+            .unwrap();
         }
     }
 }
@@ -212,7 +222,14 @@ async fn replica(stage: &Stage, ns: &str, key: &str, gate: &Gate) -> Operator {
         .env("POD_NAME", key)
         .env("ALIBABA_CLOUD_ACCESS_KEY_ID", key)
         .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", vod_endpoint::KEY_SECRET)
-        .args(["--watch-namespace", ns, "--check-interval", "1h", "--leader-elect", "--ambient-credentials"])
+        .args([
+            "--watch-namespace",
+            ns,
+            "--check-interval",
+            "1h",
+            "--leader-elect",
+            "--ambient-credentials",
+        ])
         // Short, so that a watch of a term that is over would be missed by the probe within the test.
         .args(["--watch-timeout", "6s"])
         .start()

@@ -13,5 +13,6 @@ mod failures;
 mod leadership;
 mod outages;
 mod ownership;
+mod process;
 mod restart;
 mod secrets;

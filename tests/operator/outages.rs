@@ -74,14 +74,21 @@ async fn a_set_whose_status_cannot_be_written_is_made_once() {
     let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
     stage.apply(&stage.http("owed")).await;
     stage.ready("owed", "Applied").await;
-    let late = Fault::always(How::Delay { ms: 500 }).action("SetMessageCallback").after();
+    let late = Fault::always(How::Delay { ms: 500 })
+        .action("SetMessageCallback")
+        .after();
     stage.endpoint.world().faults.push(late);
     stage.apply(&stage.http("owed").events(["SnapshotComplete"])).await;
-    eventually("the Set is on its way", async || stage.sets("owed") == 2).await.unwrap();
+    eventually("the Set is on its way", async || stage.sets("owed") == 2)
+        .await
+        .unwrap();
     gate.refuse();
     let failures = || {
         let lines = operator.logs();
-        lines.iter().filter(|line| line.contains("the API server did not do its part")).count()
+        lines
+            .iter()
+            .filter(|line| line.contains("the API server did not do its part"))
+            .count()
     };
     eventually("three attempts to write the status", async || failures() >= 3)
         .await
@@ -89,7 +96,15 @@ async fn a_set_whose_status_cannot_be_written_is_made_once() {
     gate.open();
     let vmc = stage.ready("owed", "Applied").await;
     assert_eq!(stage.sets("owed"), 2, "{:?}", stage.calls("owed"));
-    assert_eq!(vmc["status"]["requestId"], stage.calls("owed").iter().rfind(|c| c.action == "SetMessageCallback").unwrap().request_id);
+    assert_eq!(
+        vmc["status"]["requestId"],
+        stage
+            .calls("owed")
+            .iter()
+            .rfind(|c| c.action == "SetMessageCallback")
+            .unwrap()
+            .request_id
+    );
 }
 
 /// A watch that is resumed at a version that the API server no longer has begins with a new list.
@@ -104,12 +119,22 @@ async fn an_expired_watch_begins_anew() {
     gate.refuse();
     stage.apply(&stage.http("expired").events(["SnapshotComplete"])).await;
     stage.cluster.delete_vmc(&stage.ns, "deleted").await.unwrap();
-    stage.secret("later", &[("accessKeyId", vod_endpoint::KEY_ID), ("accessKeySecret", vod_endpoint::KEY_SECRET)]).await;
+    stage
+        .secret(
+            "later",
+            &[
+                ("accessKeyId", vod_endpoint::KEY_ID),
+                ("accessKeySecret", vod_endpoint::KEY_SECRET),
+            ],
+        )
+        .await;
     // A restarted API server remembers nothing that was before.
     stage.plane.stop_api_server().unwrap();
     stage.plane.start_api_server().await.unwrap();
     let relists = || {
-        let lists = |e: &control_plane::AuditEntry| e.verb == "list" && e.resource == "vodmessagecallbacks" && e.uri.contains("limit=500");
+        let lists = |e: &control_plane::AuditEntry| {
+            e.verb == "list" && e.resource == "vodmessagecallbacks" && e.uri.contains("limit=500")
+        };
         stage.plane.audit_log().unwrap().iter().filter(|e| lists(e)).count()
     };
     let before = relists();
@@ -130,7 +155,9 @@ async fn a_stale_watch_is_told_and_recovers() {
     assert!(operator.healthz().await);
     gate.silence();
     stage.apply(&stage.http("stale").events(["SnapshotComplete"])).await;
-    eventually("the probe fails", async || !operator.healthz().await).await.unwrap();
+    eventually("the probe fails", async || !operator.healthz().await)
+        .await
+        .unwrap();
     let (status, why) = operator.get("/healthz").await.unwrap();
     assert!(status == 503 && why.contains("has been silent"), "{status} {why}");
     gate.open();
@@ -169,7 +196,10 @@ async fn secrets_that_may_not_be_read_are_told_and_do_not_hold_a_deletion() {
     stage.apply(&stage.http("blind")).await;
     let vmc = stage.not_ready("blind", "SecretNotFound").await;
     let message = harness::condition(&vmc, "Ready").unwrap()["message"].to_string();
-    assert!(message.contains("alibaba-cloud") && message.contains("may not be read"), "{message}");
+    assert!(
+        message.contains("alibaba-cloud") && message.contains("may not be read"),
+        "{message}"
+    );
     drop(operator);
     // One that was applied while Secrets could be read.
     let _able = stage.operator(&["--check-interval", "1h"]).await;

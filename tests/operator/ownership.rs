@@ -1,7 +1,9 @@
 //! Contract 3, "Conflict": one owner for a setting, takeover, and what a loser must not do.
 
-use crate::stage::{Stage, app};
-use vod_endpoint::Fault;
+use crate::stage::{Stage, URL, app};
+use harness::Vmc;
+use serde_json::json;
+use vod_endpoint::{Fault, KEY_ID, KEY_SECRET};
 
 #[tokio::test]
 async fn the_oldest_owns_the_next_takes_over() {
@@ -91,4 +93,108 @@ async fn without_sts_ownership_goes_by_the_access_key() {
     assert!(status["conditions"].to_string().contains("AccessKey ID"), "{status}");
     stage.apply(&stage.http("nosts2").app_id(&app("nosts"))).await;
     stage.not_ready("nosts2", "Conflict").await;
+}
+
+/// An operator that watches this test's namespace and another one.
+async fn over_two_namespaces(stage: &Stage) -> (harness::Operator, String) {
+    let other = stage.cluster.namespace("vod").await.unwrap();
+    stage.cluster.access_key(&other, KEY_ID, KEY_SECRET).await.unwrap();
+    let operator = stage
+        .operator(&["--watch-namespace", &other, "--check-interval", "1h"])
+        .await;
+    (operator, other)
+}
+
+async fn is_in_conflict(stage: &Stage, ns: &str, name: &str) {
+    let conflict = ("Ready", "False", "Conflict");
+    stage.cluster.wait_condition(ns, name, conflict).await.unwrap();
+}
+
+#[tokio::test]
+async fn across_namespaces_and_while_the_owner_is_suspended() {
+    let stage = Stage::set().await;
+    let (_operator, other) = over_two_namespaces(&stage).await;
+    stage.apply(&stage.http("first")).await;
+    stage.ready("first", "Applied").await;
+    stage.older("first").await;
+    let rival = Vmc::http(&other, "rival", URL)
+        .app_id(&app("first"))
+        .events(["SnapshotComplete"]);
+    stage.apply(&rival).await;
+    is_in_conflict(&stage, &other, "rival").await;
+    // A suspended owner still owns, and so does one whose Secret is gone.
+    let suspended = json!({ "spec": { "suspend": true } });
+    stage.cluster.patch_vmc(&stage.ns, "first", &suspended).await.unwrap();
+    let paused = ("Ready", "Unknown", "Suspended");
+    stage.cluster.wait_condition(&stage.ns, "first", paused).await.unwrap();
+    stage.cluster.request_reconcile(&other, "rival", "look").await.unwrap();
+    let handled = |vmc: &serde_json::Value| vmc["status"]["lastHandledReconcileAt"] == "look";
+    stage
+        .cluster
+        .wait_vmc(&other, "rival", "it has looked", handled)
+        .await
+        .unwrap();
+    is_in_conflict(&stage, &other, "rival").await;
+    assert_eq!(stage.sets("first"), 1);
+    // Deleted while suspended, it leaves its setting, and the next one takes over.
+    stage.cluster.delete_vmc(&stage.ns, "first").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "first").await.unwrap();
+    stage
+        .cluster
+        .wait_condition(&other, "rival", ("Ready", "True", "Applied"))
+        .await
+        .unwrap();
+    assert_eq!((stage.sets("first"), stage.deletes("first")), (2, 0));
+    assert_eq!(stage.live("first").unwrap()["EventTypeList"], "SnapshotComplete");
+}
+
+#[tokio::test]
+async fn an_owner_that_moves_to_another_account_makes_room() {
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("OtherAccountsKey", "OtherAccountsSecret", "6543210987654321");
+    stage
+        .secret("moving", &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)])
+        .await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("room").secret("moving")).await;
+    stage.ready("room", "Applied").await;
+    stage.older("room").await;
+    stage
+        .apply(&stage.http("next").app_id(&app("room")).events(["SnapshotComplete"]))
+        .await;
+    stage.not_ready("next", "Conflict").await;
+    stage
+        .secret(
+            "moving",
+            &[
+                ("accessKeyId", "OtherAccountsKey"),
+                ("accessKeySecret", "OtherAccountsSecret"),
+            ],
+        )
+        .await;
+    stage.ready("next", "Applied").await;
+    assert_eq!(stage.live("room").unwrap()["EventTypeList"], "SnapshotComplete");
+}
+
+/// It holds nobody up, and the younger gives way once it is known.
+#[tokio::test]
+async fn an_older_one_whose_account_is_unknown_holds_nobody_up() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("elder").secret("later")).await;
+    stage.not_ready("elder", "SecretNotFound").await;
+    stage.older("elder").await;
+    stage
+        .apply(&stage.http("younger").app_id(&app("elder")).events(["SnapshotComplete"]))
+        .await;
+    stage.ready("younger", "Applied").await;
+    stage
+        .secret("later", &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)])
+        .await;
+    stage.ready("elder", "Applied").await;
+    stage.not_ready("younger", "Conflict").await;
+    assert_eq!(stage.sets("elder"), 2, "one each, and then the younger no more");
 }

@@ -179,3 +179,63 @@ async fn no_secret_is_shown_anywhere() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_secret_of_another_namespace_is_not_found() {
+    let stage = Stage::set().await;
+    let other = stage.cluster.namespace("vod").await.unwrap();
+    let data = [("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)];
+    stage.cluster.secret(&other, "elsewhere", &data).await.unwrap();
+    let _operator = stage
+        .operator(&["--watch-namespace", &other, "--check-interval", "1h"])
+        .await;
+    stage.apply(&stage.http("cross").secret("elsewhere")).await;
+    stage.not_ready("cross", "SecretNotFound").await;
+    assert!(stage.endpoint.world().calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_switched_off_key_is_still_needed_and_sent() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let http = serde_json::json!({
+        "url": crate::stage::URL, "auth": { "enabled": false, "keySecretRef": { "name": "sign" } },
+    });
+    stage.apply(&stage.http("off").field("http", http)).await;
+    stage.not_ready("off", "SecretNotFound").await;
+    stage.secret("sign", &[("authKey", "Switched0ff")]).await;
+    stage.ready("off", "Applied").await;
+    let live = stage.live("off").unwrap();
+    assert_eq!(
+        (live["AuthSwitch"].as_str(), live["AuthKey"].as_str()),
+        ("off", "Switched0ff")
+    );
+}
+
+/// At rest nobody reads Secrets: their values are needed only when something is done.
+#[tokio::test]
+async fn values_are_read_only_when_they_are_needed() {
+    let stage = Stage::set_apart().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("rest")).await;
+    stage.ready("rest", "Applied").await;
+    let reads = || {
+        let log = stage.plane.audit_log().unwrap();
+        let of_secrets = log
+            .iter()
+            .filter(|e| e.resource == "secrets" && e.namespace == stage.ns);
+        of_secrets.filter(|e| e.verb == "get").count()
+    };
+    eventually("the one read is in the log", async || reads() == 1)
+        .await
+        .unwrap();
+    // Other Secrets come and go.
+    for n in 0..5 {
+        stage.secret(&format!("other{n}"), &[("x", "y")]).await;
+    }
+    stage.apply(&stage.http("second")).await;
+    stage.ready("second", "Applied").await;
+    eventually("the second one's read is in the log", async || reads() == 2)
+        .await
+        .unwrap();
+}

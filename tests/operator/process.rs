@@ -1,0 +1,131 @@
+//! Contract 5: what the process tells to those who run it: metrics, one log line for each change, and bad flags.
+
+use std::process::Command;
+
+use crate::stage::{Stage, app};
+use harness::eventually;
+use serde_json::Value;
+use vod_endpoint::Fault;
+
+#[tokio::test]
+async fn metrics_are_the_contracts_with_bounded_labels() {
+    let stage = Stage::set().await;
+    let down = Fault::code(503, "ServiceUnavailable")
+        .app(&app("late"))
+        .action("SetMessageCallback");
+    stage.endpoint.world().faults.push(down.times(1));
+    let operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("late")).await;
+    stage.apply(&stage.http("drift")).await;
+    stage.apply(&stage.http("report").management_policy("ApplyOnly")).await;
+    for name in ["late", "drift", "report"] {
+        stage.ready(name, "").await;
+    }
+    for name in ["drift", "report"] {
+        stage.tamper(name, &[("EventTypeList", "")]);
+    }
+    let sum = async |name: &str, labels: &[(&str, &str)]| operator.metrics().await.unwrap().sum(name, labels);
+    for (name, labels) in [
+        ("vod_operator_reconcile_total", &[("result", "ok")][..]),
+        ("vod_operator_reconcile_total", &[("result", "transient")]),
+        ("vod_operator_reconcile_duration_seconds_count", &[]),
+        (
+            "vod_operator_api_requests_total",
+            &[("action", "SetMessageCallback"), ("code", "OK")],
+        ),
+        (
+            "vod_operator_api_requests_total",
+            &[("action", "SetMessageCallback"), ("code", "ServiceUnavailable")],
+        ),
+        (
+            "vod_operator_api_requests_total",
+            &[("action", "GetCallerIdentity"), ("code", "OK")],
+        ),
+        (
+            "vod_operator_api_request_duration_seconds_count",
+            &[("action", "GetMessageCallback")],
+        ),
+        ("vod_operator_quota_wait_seconds_count", &[]),
+        ("vod_operator_resources", &[("state", "Drifted")]),
+        ("vod_operator_drift_total", &[("outcome", "corrected")]),
+        ("vod_operator_drift_total", &[("outcome", "reported")]),
+        ("vod_operator_leader", &[]),
+    ] {
+        eventually(&format!("{name} {labels:?}"), async || sum(name, labels).await > 0.5)
+            .await
+            .unwrap();
+    }
+    let (_, page) = operator.get("/metrics").await.unwrap();
+    for word in ["drift\"", "report\"", &stage.ns, vod_endpoint::ACCOUNT, "app-"] {
+        assert!(
+            !page.contains(word),
+            "{word} is a label: resources must not make new series"
+        );
+    }
+    // What happened, counted by the endpoint too.
+    let sets = sum(
+        "vod_operator_api_requests_total",
+        &[("action", "SetMessageCallback"), ("code", "OK")],
+    )
+    .await;
+    let seen = ["late", "drift", "report"]
+        .map(|name| stage.sets(name))
+        .iter()
+        .sum::<usize>();
+    assert_eq!(format!("{sets:.0}"), seen.to_string());
+}
+
+/// Who, which fields, the RequestId: one line of JSON for each change, and none for what changes nothing.
+#[tokio::test]
+async fn each_change_is_one_line_of_the_log() {
+    let stage = Stage::set().await;
+    let operator = stage
+        .builder(&["--check-interval", "1s", "--log-format", "json"])
+        .env("RUST_LOG", "info")
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&stage.http("log")).await;
+    stage.ready("log", "").await;
+    stage.tamper("log", &[("CallbackURL", "https://other.example.com/")]);
+    eventually("it is corrected", async || stage.sets("log") == 2)
+        .await
+        .unwrap();
+    stage.ready("log", "InSync").await;
+    stage.cluster.delete_vmc(&stage.ns, "log").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "log").await.unwrap();
+    let lines: Vec<Value> = operator
+        .logs()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect();
+    let changes: Vec<&Value> = lines.iter().filter(|l| l.get("request_id").is_some()).collect();
+    let made = stage.calls("log");
+    let made: Vec<_> = made.iter().filter(|c| c.action != "GetMessageCallback").collect();
+    assert_eq!((changes.len(), made.len()), (3, 3), "{changes:#?}");
+    for (line, call) in changes.iter().zip(&made) {
+        assert_eq!(
+            (&line["action"], &line["request_id"]),
+            (&call.action.as_str().into(), &call.request_id.as_str().into())
+        );
+        assert_eq!(line["resource"], format!("{}/log", stage.ns));
+    }
+    assert!(changes[1]["fields"].to_string().contains("http.url"), "{}", changes[1]);
+}
+
+#[test]
+fn bad_flags_and_variables_end_with_2_and_are_named() {
+    for (args, variable, named) in [
+        (&["--vod-qps", "0"][..], None, "--vod-qps"),
+        (&["--check-interval", "soon"], None, "--check-interval"),
+        (&[], Some(("VOD_OPERATOR_SIGNATURE", "md5")), "VOD_OPERATOR_SIGNATURE"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vod-operator"));
+        command.env_clear().arg("run").args(args).envs(variable);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let value = variable.map_or_else(|| args[1], |(_, value)| value);
+        assert!(said.contains(named) && said.contains(value), "{said}");
+    }
+}
