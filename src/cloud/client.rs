@@ -13,8 +13,8 @@ use super::clock::{Clock, timestamp};
 use super::{CallError, EndpointUrl, canonical_query, rpc};
 use crate::credentials::Credentials;
 
-/// No answer of these APIs comes near this size.
-const LARGEST_ANSWER: usize = 1 << 20;
+/// No answer of these APIs comes near this size, and a status that quotes one must fit into an object of the API server.
+const LARGEST_ANSWER: usize = 1 << 16;
 
 /// Which of the two signature styles is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,14 +126,32 @@ impl CloudClient {
         parameters: Parameters<'_>,
         credentials: &Credentials,
     ) -> Result<Answer, CallError> {
-        let first = self
-            .send(endpoint, api, || self.sign(endpoint, api, parameters, credentials))
-            .await;
-        match first {
-            Err(refusal) if self.is_mended(endpoint, &refusal) => self
-                .send(endpoint, api, || self.sign(endpoint, api, parameters, credentials))
-                .await
-                .map_err(|refusal| refusal.error),
+        self.call_in_turn(endpoint, api, parameters, credentials, async || Ok(()))
+            .await
+    }
+
+    /// As [`Self::call`], for a service that counts calls: `next_turn` is waited for before the call is repeated.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and that of `next_turn`.
+    pub async fn call_in_turn<T, F>(
+        &self,
+        endpoint: &EndpointUrl,
+        api: Api,
+        parameters: Parameters<'_>,
+        credentials: &Credentials,
+        next_turn: impl FnOnce() -> F,
+    ) -> Result<Answer, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let sign = || self.sign(endpoint, api, parameters, credentials);
+        match self.send(endpoint, api, sign).await {
+            Err(refusal) if self.is_mended(endpoint, &refusal) => {
+                // It holds until the repeated call has its answer.
+                let _turn = next_turn().await?;
+                self.send(endpoint, api, sign).await.map_err(|refusal| refusal.error)
+            }
             other => other.map_err(|refusal| refusal.error),
         }
     }

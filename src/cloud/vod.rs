@@ -7,7 +7,8 @@ use crate::domain::{AppId, LiveSetting};
 
 const VERSION: &str = "2017-03-21";
 
-/// The three operations of VOD that the setting is made of.
+/// The three operations of VOD that the setting is made of. The service counts the calls, so each takes `next_turn`,
+/// which is waited for before a call is repeated ([`CloudClient::call_in_turn`]).
 #[derive(Clone)]
 pub struct Vod(CloudClient);
 
@@ -58,14 +59,18 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered.
-    pub async fn get(
+    pub async fn get<T, F>(
         &self,
         endpoint: &EndpointUrl,
         credentials: &Credentials,
         app: &AppId,
-    ) -> Result<GetAnswer, CallError> {
+        next_turn: impl FnOnce() -> F,
+    ) -> Result<GetAnswer, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let answer = match self
-            .call(endpoint, "GetMessageCallback", &app_only(app), credentials)
+            .call(endpoint, "GetMessageCallback", &app_only(app), credentials, next_turn)
             .await
         {
             Err(error) if error.is_not_found() => {
@@ -91,14 +96,18 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered; an answer without RequestId is none.
-    pub async fn set(
+    pub async fn set<T, F>(
         &self,
         endpoint: &EndpointUrl,
         credentials: &Credentials,
         parameters: &[(&'static str, Zeroizing<String>)],
-    ) -> Result<String, CallError> {
+        next_turn: impl FnOnce() -> F,
+    ) -> Result<String, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let answer = self
-            .call(endpoint, "SetMessageCallback", parameters, credentials)
+            .call(endpoint, "SetMessageCallback", parameters, credentials, next_turn)
             .await?;
         answer.request_id.ok_or_else(without_request_id)
     }
@@ -107,14 +116,24 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered.
-    pub async fn delete(
+    pub async fn delete<T, F>(
         &self,
         endpoint: &EndpointUrl,
         credentials: &Credentials,
         app: &AppId,
-    ) -> Result<Deleted, CallError> {
+        next_turn: impl FnOnce() -> F,
+    ) -> Result<Deleted, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         match self
-            .call(endpoint, "DeleteMessageCallback", &app_only(app), credentials)
+            .call(
+                endpoint,
+                "DeleteMessageCallback",
+                &app_only(app),
+                credentials,
+                next_turn,
+            )
             .await
         {
             Ok(Answer {
@@ -128,15 +147,19 @@ impl Vod {
         }
     }
 
-    async fn call(
+    async fn call<T, F>(
         &self,
         endpoint: &EndpointUrl,
         action: &'static str,
         parameters: &[(&'static str, Zeroizing<String>)],
         credentials: &Credentials,
-    ) -> Result<Answer, CallError> {
+        next_turn: impl FnOnce() -> F,
+    ) -> Result<Answer, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         self.0
-            .call(
+            .call_in_turn(
                 endpoint,
                 Api {
                     version: VERSION,
@@ -144,6 +167,7 @@ impl Vod {
                 },
                 parameters,
                 credentials,
+                next_turn,
             )
             .await
     }

@@ -9,7 +9,7 @@ use super::observe::{self, Access};
 use crate::cloud::CallError;
 use crate::domain::{FieldDifference, Setting};
 use crate::ownership::ObjectName;
-use crate::quota::{Operation, Urgency};
+use crate::quota::{Operation, Slot, Urgency};
 use crate::status::Reason;
 
 /// A SetMessageCallback that succeeded.
@@ -49,9 +49,14 @@ pub async fn set(
         memory.live_is_known = false;
     }
     let parameters = wanted.to_parameters(&access.app);
-    let call = ctx.vod.set(&access.endpoint, &access.credentials, &parameters);
+    let next_turn = || {
+        drop(slot);
+        slot_again(ctx, access, Operation::Set)
+    };
+    let call = ctx
+        .vod
+        .set(&access.endpoint, &access.credentials, &parameters, next_turn);
     let result = ctx.while_leading(call).await;
-    drop(slot);
     ctx.reads.forget(&access.key());
     let request_id = match result {
         Ok(request_id) => request_id,
@@ -86,9 +91,14 @@ pub async fn set(
 /// Calls DeleteMessageCallback.
 pub async fn delete(ctx: &Context, access: &Access, change: &Change<'_>) -> Result<(), Failure> {
     let slot = slot(ctx, access, Operation::Delete).await?;
-    let call = ctx.vod.delete(&access.endpoint, &access.credentials, &access.app);
+    let next_turn = || {
+        drop(slot);
+        slot_again(ctx, access, Operation::Delete)
+    };
+    let call = ctx
+        .vod
+        .delete(&access.endpoint, &access.credentials, &access.app, next_turn);
     let result = ctx.while_leading(call).await;
-    drop(slot);
     ctx.reads.forget(&access.key());
     match result {
         Ok(deleted) => {
@@ -105,16 +115,22 @@ pub async fn delete(ctx: &Context, access: &Access, change: &Change<'_>) -> Resu
 }
 
 /// Waits for the quota; afterwards this process must still be the one that may write.
-async fn slot(ctx: &Context, access: &Access, operation: Operation) -> Result<crate::quota::Slot, Failure> {
-    let slot = ctx
-        .limiter
-        .acquire(&access.account, operation, Urgency::Change)
-        .await
-        .map_err(|paused| Failure::from(CallError::paused(paused.until)))?;
+async fn slot(ctx: &Context, access: &Access, operation: Operation) -> Result<Slot, Failure> {
+    let slot = observe::slot(ctx, access, operation, Urgency::Change).await?;
     if ctx.may_write() {
         Ok(slot)
     } else {
         Err(Failure::Stopping)
+    }
+}
+
+/// The same before a call that was refused is repeated.
+async fn slot_again(ctx: &Context, access: &Access, operation: Operation) -> Result<Slot, CallError> {
+    let slot = observe::slot(ctx, access, operation, Urgency::Change).await?;
+    if ctx.claim.holds() {
+        Ok(slot)
+    } else {
+        Err(CallError::cut_off())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cloud::{CallError, EndpointUrl};
 use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
 use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
 use crate::ownership::{SettingKey, Verdict};
-use crate::quota::{Operation, Urgency};
+use crate::quota::{Operation, Slot, Urgency};
 use crate::status::Reason;
 
 /// What the resource's own inputs say: no call to VOD was made for it.
@@ -241,13 +241,15 @@ pub fn ownership(ctx: &Context, resource: &VodMessageCallback, account: &Account
 /// `not_before` does not count.
 pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: Instant) -> Result<LiveRead, Failure> {
     let fetch = async {
-        let slot = match ctx.limiter.acquire(&access.account, Operation::Get, urgency).await {
-            Ok(slot) => slot,
-            Err(paused) => return Err(Arc::new(CallError::paused(paused.until))),
+        let slot = slot(ctx, access, Operation::Get, urgency).await.map_err(Arc::new)?;
+        let next_turn = || {
+            drop(slot);
+            self::slot(ctx, access, Operation::Get, urgency)
         };
-        let result = ctx.vod.get(&access.endpoint, &access.credentials, &access.app).await;
-        drop(slot);
-        match result {
+        let call = ctx
+            .vod
+            .get(&access.endpoint, &access.credentials, &access.app, next_turn);
+        match call.await {
             Ok(answer) => Ok(Arc::new(answer.setting)),
             Err(error) => {
                 note_call_error(ctx, access, &error);
@@ -259,6 +261,15 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
         .read(access.key(), access.credentials.fingerprint(), not_before, fetch)
         .await
         .map_err(|error| Failure::from((*error).clone()))
+}
+
+/// Waits for a slot in the account's quota.
+///
+/// # Errors
+/// When the account rests for longer than is worth waiting for.
+pub async fn slot(ctx: &Context, access: &Access, operation: Operation, urgency: Urgency) -> Result<Slot, CallError> {
+    let slot = ctx.limiter.acquire(&access.account, operation, urgency).await;
+    slot.map_err(|paused| CallError::paused(paused.until))
 }
 
 /// What an error teaches beyond this resource: the quota is narrower, or the credentials are stale.

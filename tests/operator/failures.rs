@@ -71,6 +71,39 @@ async fn a_skewed_clock_is_corrected() {
     assert_eq!(refused, 1, "learned once");
 }
 
+/// A call that is repeated takes another slot of the quota.
+#[tokio::test]
+async fn repeated_calls_keep_within_the_quota() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().clock_skew = 7200;
+    for n in 0..40 {
+        stage.apply(&stage.http(&format!("skewed{n}"))).await;
+    }
+    // The clock is learned by a call to VOD: STS has its own.
+    let unknown = Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity");
+    stage.endpoint.world().faults.push(unknown);
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for n in 0..40 {
+        stage.ready(&format!("skewed{n}"), "Applied").await;
+    }
+    let world = stage.endpoint.world();
+    let refused = world
+        .calls()
+        .iter()
+        .filter(|c| c.code == "InvalidTimeStamp.Expired")
+        .count();
+    assert!(refused > 1, "several were on their way when the clock was learned");
+    for action in ["GetMessageCallback", "SetMessageCallback"] {
+        let at: Vec<u64> = world
+            .calls()
+            .iter()
+            .filter(|c| c.action == action)
+            .map(|c| c.at_ms)
+            .collect();
+        assert!(at.windows(16).all(|w| w[15] - w[0] >= 950), "{action} {at:?}");
+    }
+}
+
 #[tokio::test]
 async fn throttled_checks_leave_it_ready_and_a_throttled_change_waits() {
     let stage = Stage::set().await;
