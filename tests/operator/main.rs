@@ -14,5 +14,6 @@ mod leadership;
 mod outages;
 mod ownership;
 mod process;
+mod rest;
 mod restart;
 mod secrets;
