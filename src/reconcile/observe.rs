@@ -11,7 +11,7 @@ use super::{desired, secrets};
 use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
 use crate::cloud::{CallError, EndpointUrl};
 use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
-use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
+use crate::domain::{AccountId, AccountKey, AppId, AuthKey, Region, Setting};
 use crate::ownership::{SettingKey, Verdict};
 use crate::quota::{Operation, Slot, Urgency};
 use crate::status::Reason;
@@ -91,7 +91,7 @@ pub async fn inputs(
             "exactly one of http and mns must go with callbackType",
         )
     })?;
-    let access = access(ctx, spec, base).await?;
+    let access = access(ctx, resource, base, observed).await?;
     Ok(Inputs {
         wanted,
         wanted_applied: desired::applied(spec),
@@ -102,8 +102,9 @@ pub async fn inputs(
 /// Only the way to the service, for a deletion.
 pub async fn access_only(ctx: &Context, resource: &VodMessageCallback) -> Result<Access, Failure> {
     let namespace = resource.namespace().unwrap_or_default();
-    let base = base(ctx, &resource.spec, &namespace, None, &mut Vec::new()).await?;
-    access(ctx, &resource.spec, base).await
+    let mut observed = Vec::new();
+    let base = base(ctx, &resource.spec, &namespace, None, &mut observed).await?;
+    access(ctx, resource, base, &observed).await
 }
 
 async fn base(
@@ -161,7 +162,13 @@ fn auth_key(name: &str, key: &str, values: &secrets::Values) -> Result<AuthKey, 
     })
 }
 
-async fn access(ctx: &Context, spec: &VodMessageCallbackSpec, base: Base) -> Result<Access, Failure> {
+async fn access(
+    ctx: &Context,
+    resource: &VodMessageCallback,
+    base: Base,
+    observed: &[ObservedSecret],
+) -> Result<Access, Failure> {
+    let spec = &resource.spec;
     let region = desired::region(spec);
     let role = spec
         .credentials
@@ -183,13 +190,16 @@ async fn access(ctx: &Context, spec: &VodMessageCallbackSpec, base: Base) -> Res
         .await
     {
         Ok(id) => (AccountKey::Account(id), None),
-        Err(error) => {
-            let note = format!(
-                "STS GetCallerIdentity could not name the account ({}), so ownership and quota go by the AccessKey ID",
-                error.code
-            );
-            (AccountKey::Credential(credentials.identity.as_key()), Some(note))
-        }
+        Err(error) => match known_account(resource, observed) {
+            Some(id) => (AccountKey::Account(id), None),
+            None => {
+                let note = format!(
+                    "STS GetCallerIdentity could not name the account ({}), so ownership and quota go by the AccessKey ID",
+                    error.code
+                );
+                (AccountKey::Credential(credentials.identity.as_key()), Some(note))
+            }
+        },
     };
     let endpoint = ctx.endpoints.vod(&region);
     Ok(Access {
@@ -200,6 +210,16 @@ async fn access(ctx: &Context, spec: &VodMessageCallbackSpec, base: Base) -> Res
         region,
         app: desired::app(spec),
     })
+}
+
+/// The account that the status names, while the Secret is still the one that it was found with: an AccessKey does not
+/// change its account.
+fn known_account(resource: &VodMessageCallback, observed: &[ObservedSecret]) -> Option<AccountId> {
+    let name = secrets::credentials_name(&resource.spec)?;
+    let status = resource.status.as_ref()?;
+    let version = |list: &[ObservedSecret]| list.iter().find(|s| s.name == name).map(|s| s.resource_version.clone());
+    let same = version(observed).is_some() && version(observed) == version(&status.observed_secrets);
+    status.account_id.clone().filter(|_| same).map(AccountId)
 }
 
 fn credential_failure(error: CredentialError) -> Failure {

@@ -21,6 +21,17 @@ use crate::status::{Reason, Situation, ready_reason};
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// What an attempt found out, also one that failed later.
+#[derive(Default)]
+struct Seen {
+    /// The Secrets that it read.
+    secrets: Vec<ObservedSecret>,
+    /// The account, where STS named it. A resource that waits for its owner to go must know it after a restart.
+    account: Option<String>,
+    /// The service's address.
+    endpoint: Option<String>,
+}
+
 /// Brings one resource forward and reports.
 pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
     // After a restart what the stored status already speaks of has been told.
@@ -33,19 +44,22 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
     for (reason, note) in advice_due {
         pass.ctx.events.publish(pass.resource, Notice::warning(reason, note));
     }
-    let mut observed = Vec::new();
-    let result = attempt(pass, urgency, &mut observed).await;
-    pass.premises.went_by(&observed);
+    let mut seen = Seen::default();
+    let result = attempt(pass, urgency, &mut seen).await;
+    pass.premises.went_by(&seen.secrets);
     let mut news = match result {
         Ok(news) => {
             pass.entry.lock().failing_since = None;
             news
         }
         Err(failure) => {
-            failed(pass, what, observed, &failure).await?;
+            failed(pass, what, seen, &failure).await?;
             return Err(failure);
         }
     };
+    news.account = seen.account;
+    news.endpoint = seen.endpoint;
+    news.observed_secrets = Some(seen.secrets);
     news.handled.clone_from(&pass.premises.requested);
     news.last_error = Some(None);
     pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
@@ -57,11 +71,15 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
     }
 }
 
-async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<ObservedSecret>) -> Result<News, Failure> {
+async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Result<News, Failure> {
     let (ctx, resource) = (pass.ctx, pass.resource);
     let asked_at = Instant::now();
-    let inputs = observe::inputs(ctx, resource, observed).await?;
+    let inputs = observe::inputs(ctx, resource, &mut seen.secrets).await?;
     let moved = moved_account(pass, &inputs);
+    if !moved {
+        seen.account = inputs.access.account.account().map(|id| id.0.clone());
+        seen.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
+    }
     observe::ownership(ctx, resource, &inputs.access.account)?;
 
     let baseline = pass.status.reported.as_ref().filter(|_| !moved).map(desired::baseline);
@@ -70,7 +88,7 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
         wanted_applied: &inputs.wanted_applied,
         applied: pass.status.applied.as_ref().filter(|_| !moved),
         baseline: baseline.as_ref(),
-        key_may_have_changed: key_may_have_changed(pass, observed),
+        key_may_have_changed: key_may_have_changed(pass, &seen.secrets),
         policy: resource.spec.management_policy,
     };
     let live_is_known = pass.entry.lock().live_is_known;
@@ -95,9 +113,9 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, observed: &mut Vec<Obser
     if let Some(situation) = &mut news.situation {
         situation.credentials_note.clone_from(&inputs.access.account_note);
     }
-    news.account = inputs.access.account.account().map(|id| id.0.clone());
-    news.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
-    news.observed_secrets = Some(observed.clone());
+    // Of another account only once something was done there: until then the old one is what the words are about.
+    seen.account = inputs.access.account.account().map(|id| id.0.clone());
+    seen.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
     news.forget_applied = moved;
     Ok(news)
 }
@@ -331,18 +349,15 @@ fn key_may_have_changed(pass: &Pass<'_>, observed: &[ObservedSecret]) -> bool {
 }
 
 /// Says in the status and in an event what went wrong, as far as the contract wants it said.
-async fn failed(
-    pass: &mut Pass<'_>,
-    what: Due,
-    observed: Vec<ObservedSecret>,
-    failure: &Failure,
-) -> Result<(), Failure> {
+async fn failed(pass: &mut Pass<'_>, what: Due, seen: Seen, failure: &Failure) -> Result<(), Failure> {
     let (Failure::Stalled { reason, message, .. } | Failure::Waiting { reason, message, .. }) = failure else {
         return Ok(());
     };
     let mut news = News {
         last_error: last_error(failure, Timestamp::now()).map(Some),
         handled: pass.premises.requested.clone(),
+        account: seen.account,
+        endpoint: seen.endpoint,
         ..News::default()
     };
     // While the account rests no call is made, so what the service said last still says more.
@@ -358,7 +373,7 @@ async fn failed(
         }
     } else {
         // What waits for a retry must find its Secrets changed again after a restart.
-        news.observed_secrets = (!passing).then_some(observed);
+        news.observed_secrets = (!passing).then_some(seen.secrets);
         news.situation = Some(Situation::new(*reason, message.clone()));
         let notice = Notice::warning(EventReason::of(*reason), message.clone());
         pass.ctx.events.publish(pass.resource, notice);

@@ -198,3 +198,61 @@ async fn an_older_one_whose_account_is_unknown_holds_nobody_up() {
     stage.not_ready("younger", "Conflict").await;
     assert_eq!(stage.sets("elder"), 2, "one each, and then the younger no more");
 }
+
+/// What a loser waits for must be known to an operator that has not reconciled it yet.
+#[tokio::test]
+async fn the_next_takes_over_also_after_a_restart() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("past")).await;
+    stage.ready("past", "Applied").await;
+    stage.older("past").await;
+    stage
+        .apply(&stage.http("heir").app_id(&app("past")).events(["SnapshotComplete"]))
+        .await;
+    stage.not_ready("heir", "Conflict").await;
+    assert_eq!(stage.status("heir").await["accountId"], vod_endpoint::ACCOUNT);
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.cluster.delete_vmc(&stage.ns, "past").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "past").await.unwrap();
+    stage.ready("heir", "Applied").await;
+    assert_eq!(stage.live("past").unwrap()["EventTypeList"], "SnapshotComplete");
+}
+
+/// Where the account was known before, an STS that is out of reach splits no ownership.
+#[tokio::test]
+async fn an_account_that_is_known_outlives_an_outage_of_sts() {
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("SecondKeyOfTheAccount", "AnotherSecret", vod_endpoint::ACCOUNT);
+    let second = [
+        ("accessKeyId", "SecondKeyOfTheAccount"),
+        ("accessKeySecret", "AnotherSecret"),
+    ];
+    stage.secret("second", &second).await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("known")).await;
+    stage.ready("known", "Applied").await;
+    stage.older("known").await;
+    stage
+        .apply(&stage.http("other").app_id(&app("known")).secret("second"))
+        .await;
+    stage.not_ready("other", "Conflict").await;
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    let down = Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity");
+    stage.endpoint.world().faults.push(down);
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    // Both are looked at again, and neither changes sides.
+    for name in ["known", "other"] {
+        stage.check_now(name, "look").await;
+    }
+    stage.ready("known", "").await;
+    stage.not_ready("other", "Conflict").await;
+    assert_eq!(
+        (stage.sets("known"), stage.status("known").await["accountId"].as_str()),
+        (1, Some(vod_endpoint::ACCOUNT))
+    );
+}
