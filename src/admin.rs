@@ -76,8 +76,21 @@ pub struct Health {
 struct Vitals {
     watches: BTreeMap<String, Watched>,
     died: Option<String>,
-    leading: bool,
-    synced: bool,
+    part: Part,
+}
+
+/// The part that this process plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    /// None yet.
+    #[default]
+    Starting,
+    /// It would lead if the leader went.
+    Standby,
+    /// It leads, and its caches are being filled.
+    Leading,
+    /// It leads, and its caches hold what the cluster holds.
+    Synced,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +100,7 @@ struct Watched {
 }
 
 impl Health {
-    /// A process that watches nothing yet and leads nothing: well, and ready as a standby is.
+    /// A process that watches nothing yet and leads nothing: well, and not ready before it is known which part it has.
     pub fn new(bounds: SilenceBounds) -> Self {
         let state = Arc::default();
         Self { bounds, state }
@@ -124,19 +137,20 @@ impl Health {
 
     /// This process leads from now on; it is ready again once [`Health::set_synced`] is called.
     pub fn set_leading(&self) {
-        let mut vitals = self.vitals();
-        vitals.leading = true;
-        vitals.synced = false;
+        self.vitals().part = Part::Leading;
     }
 
     /// This process no longer leads: a standby is ready.
     pub fn set_standby(&self) {
-        self.vitals().leading = false;
+        self.vitals().part = Part::Standby;
     }
 
     /// The leader's caches hold what the cluster holds.
     pub fn set_synced(&self) {
-        self.vitals().synced = true;
+        let mut vitals = self.vitals();
+        if vitals.part == Part::Leading {
+            vitals.part = Part::Synced;
+        }
     }
 
     /// Whether a restart would not help.
@@ -172,10 +186,11 @@ impl Health {
     /// What is missing.
     pub fn ready(&self) -> Result<(), String> {
         let vitals = self.vitals();
-        match (&vitals.died, vitals.leading, vitals.synced) {
-            (Some(task), _, _) => Err(format!("task {task} ended")),
-            (None, true, false) => Err("the caches are not filled yet".to_owned()),
-            _ => Ok(()),
+        match (&vitals.died, vitals.part) {
+            (Some(task), _) => Err(format!("task {task} ended")),
+            (None, Part::Starting) => Err("starting".to_owned()),
+            (None, Part::Leading) => Err("the caches are not filled yet".to_owned()),
+            (None, Part::Standby | Part::Synced) => Ok(()),
         }
     }
 }
@@ -300,7 +315,10 @@ mod tests {
     #[test]
     fn standbys_are_ready_and_leaders_once_synced() {
         let health = Health::new(BOUNDS);
+        assert_eq!(health.ready().unwrap_err(), "starting");
+        health.set_standby();
         assert!(health.ready().is_ok());
+        health.set_synced();
         health.set_leading();
         assert!(health.ready().is_err());
         health.set_synced();
@@ -335,6 +353,7 @@ mod tests {
 
         let (health, stop) = (Health::new(BOUNDS), CancellationToken::new());
         let server = tokio::spawn(serve(listener, Arc::new(Metrics::new()), health.clone(), stop.clone()));
+        health.set_standby();
         // Somebody who never finishes the request holds nobody up.
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET /metr").await.unwrap();

@@ -40,9 +40,9 @@ const WATCH_MARGIN: Duration = Duration::from_secs(10);
 /// Why the operator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address for metrics is taken.
+    /// The address for metrics is taken, or signals cannot be handled.
     #[error("{0}")]
-    Listen(#[from] std::io::Error),
+    System(#[from] std::io::Error),
     /// No access to a cluster.
     #[error("no access to a cluster: set KUBECONFIG, or run in a Pod ({0})")]
     Cluster(String),
@@ -78,6 +78,9 @@ impl CallObserver for Metrics {
 /// # Errors
 /// Why it did not start. Once started, it does not give up.
 pub async fn run(config: Config) -> Result<(), StartError> {
+    let stop = CancellationToken::new();
+    // Before anything says that this process is there, so that a stop is orderly from the first moment on.
+    tokio::spawn(stop_on_signals(stop.clone())?);
     let listener = admin::bind(config.metrics_addr).await?;
     let metrics = Arc::new(Metrics::new());
     let health = Health::new(controller::silence(config.watch_timeout));
@@ -96,8 +99,6 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let events_task = tokio::spawn(events::write(client.clone(), written));
     let parts = parts(client, watches, config, events, metrics, health)?;
 
-    let stop = CancellationToken::new();
-    tokio::spawn(signals(stop.clone()));
     if parts.config.leader_elect {
         lead_in_turns(&parts, me, &stop).await;
     } else {
@@ -192,6 +193,7 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
         LeaseTimings::default(),
     );
     parts.metrics.set_leader(false);
+    parts.health.set_standby();
     while let Some(leadership) = elector.acquire(stop.clone()).await {
         parts.metrics.set_leader(true);
         parts.health.set_leading();
@@ -263,17 +265,16 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
     }
 }
 
-async fn signals(stop: CancellationToken) {
+/// Takes SIGTERM and SIGINT over at once; what is returned waits for one of them.
+fn stop_on_signals(stop: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be handled, so a stop will not be orderly");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: calls in flight are finished first");
-    stop.cancel();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: calls in flight are finished first");
+        stop.cancel();
+    })
 }

@@ -17,6 +17,7 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::Health;
 use crate::api::VodMessageCallback;
@@ -93,6 +94,7 @@ async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health,
     );
     let pulse = pulse::take(api, name, scope.watch, failed.clone(), health.clone());
     let synced = is_listed.clone();
+    let in_vain = stopped_before(is_listed.clone(), ctx.stop.clone());
     let resources = resource_watch::changes(Arc::clone(&ctx), &scope, &namespace, failed, writer, listed);
     let secrets = secret_watch::changes(Arc::clone(&ctx), &scope, &namespace, is_listed);
     // Names only: what is behind them is looked up in the store when its turn comes.
@@ -121,6 +123,16 @@ async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health,
         () = controller => {}
         () = pulse => {}
         () = say_synced(synced, health) => {}
+        () = in_vain => {}
+    }
+}
+
+/// Ends when work must end before the first list was there. The controller would wait for that list for ever, and
+/// nothing has begun that it would have to finish.
+async fn stopped_before(listed: tokio::sync::watch::Receiver<bool>, stop: CancellationToken) {
+    stop.cancelled().await;
+    if *listed.borrow() {
+        std::future::pending().await
     }
 }
 

@@ -135,11 +135,17 @@ pub async fn report(
         if status == *current && memory.owed.is_none() {
             return Ok(status);
         }
+        // Until it is known to be written, also when this is abandoned half-way.
+        memory.owed = Some(Box::new(status.clone()));
     }
     let namespace = resource.namespace().unwrap_or_default();
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
     let uid = resource.uid().unwrap_or_default();
     let _permit = ctx.status_writes.acquire().await;
+    // Words of a leader of the past must not come after those of the present one, which finds out for itself.
+    if !ctx.claim.holds() {
+        return Err(Failure::Stopping);
+    }
     match write_status(&api, &resource.name_any(), &uid, &status).await {
         Ok(stored) => {
             let mut memory = entry.lock();
@@ -155,9 +161,6 @@ pub async fn report(
             tracing::debug!(resource = %resource.name_any(), "the resource went away while its status was written");
             Ok(status)
         }
-        Err(error) => {
-            entry.lock().owed = Some(Box::new(status));
-            Err(error.into())
-        }
+        Err(error) => Err(error.into()),
     }
 }

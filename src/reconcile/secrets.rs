@@ -20,7 +20,7 @@ pub struct SecretIndex(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
-    namespaces: HashMap<String, HashMap<String, Option<String>>>,
+    versions: HashMap<String, HashMap<String, String>>,
     /// The namespaces of which a full list was seen; the empty name stands for all.
     complete: HashSet<String>,
 }
@@ -28,20 +28,23 @@ struct Seen {
 impl SecretIndex {
     /// Notes a Secret's version; tells whether that is news.
     pub fn present(&self, namespace: &str, name: &str, version: &str) -> bool {
-        self.note(namespace, name, Some(version))
-    }
-
-    /// Notes that a Secret is gone; tells whether that is news.
-    pub fn gone(&self, namespace: &str, name: &str) -> bool {
-        self.note(namespace, name, None)
-    }
-
-    fn note(&self, namespace: &str, name: &str, version: Option<&str>) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = seen.namespaces.entry(namespace.to_owned()).or_default();
-        let version = version.map(str::to_owned);
-        let before = names.insert(name.to_owned(), version.clone());
-        before != Some(version)
+        let names = seen.versions.entry(namespace.to_owned()).or_default();
+        let before = names.insert(name.to_owned(), version.to_owned());
+        before.as_deref() != Some(version)
+    }
+
+    /// Forgets a Secret that is gone; tells whether that is news.
+    pub fn gone(&self, namespace: &str, name: &str) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(names) = seen.versions.get_mut(namespace) else {
+            return false;
+        };
+        let known = names.remove(name).is_some();
+        if names.is_empty() {
+            seen.versions.remove(namespace);
+        }
+        known
     }
 
     /// A full list of `scope` (a namespace, or all when empty) was seen: Secrets that were not in `listed` are gone.
@@ -50,28 +53,27 @@ impl SecretIndex {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.complete.insert(scope.to_owned());
         let mut lost = Vec::new();
-        for (namespace, names) in seen
-            .namespaces
-            .iter_mut()
-            .filter(|(n, _)| scope.is_empty() || *n == scope)
-        {
-            for (name, version) in names.iter_mut() {
-                let key = (namespace.clone(), name.clone());
-                if version.is_some() && !listed.contains(&key) {
-                    *version = None;
-                    lost.push(key);
-                }
+        seen.versions.retain(|namespace, names| {
+            if scope.is_empty() || namespace == scope {
+                names.retain(|name, _| {
+                    let key = (namespace.clone(), name.clone());
+                    let there = listed.contains(&key);
+                    if !there {
+                        lost.push(key);
+                    }
+                    there
+                });
             }
-        }
+            !names.is_empty()
+        });
         lost
     }
 
     /// What is known of one Secret.
     pub fn sight(&self, namespace: &str, name: &str) -> SecretSight {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.namespaces.get(namespace).and_then(|names| names.get(name)) {
-            Some(Some(version)) => SecretSight::Present(version.clone()),
-            Some(None) => SecretSight::Gone,
+        match seen.versions.get(namespace).and_then(|names| names.get(name)) {
+            Some(version) => SecretSight::Present(version.clone()),
             None if seen.complete.contains("") || seen.complete.contains(namespace) => SecretSight::Gone,
             None => SecretSight::Unknown,
         }
@@ -217,5 +219,34 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
                 observed,
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_forgotten_and_known_to_be_gone() {
+        let index = SecretIndex::default();
+        assert_eq!(index.sight("a", "x"), SecretSight::Unknown, "no list was seen yet");
+        assert!(index.present("a", "x", "1") && !index.present("a", "x", "1") && index.present("a", "x", "2"));
+        assert!(index.present("a", "y", "3") && index.present("b", "z", "4"));
+        let listed = HashSet::from([("a".to_owned(), "x".to_owned())]);
+        assert_eq!(index.complete("a", &listed), [("a".to_owned(), "y".to_owned())]);
+        assert_eq!(index.sight("a", "x"), SecretSight::Present("2".into()));
+        assert_eq!(index.sight("a", "y"), SecretSight::Gone);
+        assert_eq!(
+            index.sight("b", "other"),
+            SecretSight::Unknown,
+            "that list was of another namespace"
+        );
+        assert!(index.gone("a", "x") && !index.gone("a", "x"));
+        assert_eq!(index.sight("a", "x"), SecretSight::Gone);
+        assert_eq!(index.complete("", &HashSet::new()), [("b".to_owned(), "z".to_owned())]);
+        assert!(
+            index.0.lock().unwrap().versions.is_empty(),
+            "nothing is kept of what is gone"
+        );
     }
 }

@@ -192,12 +192,12 @@ async fn a_crowd_keeps_within_the_quota() {
 #[tokio::test]
 async fn a_users_change_passes_a_backlog_of_checks() {
     let stage = Stage::set().await;
-    // So few calls a second that checks every second pile up.
-    let _operator = stage.operator(&["--check-interval", "2s", "--vod-qps", "4"]).await;
-    for n in 0..40 {
+    // So few calls a second that checks pile up, and that a moment of the machine's own is not many of them.
+    let _operator = stage.operator(&["--check-interval", "2s", "--vod-qps", "2"]).await;
+    for n in 0..24 {
         stage.apply(&stage.http(&format!("pile{n}"))).await;
     }
-    for n in 0..40 {
+    for n in 0..24 {
         stage.ready(&format!("pile{n}"), "").await;
     }
     let before = stage.endpoint.world().calls().len();
@@ -212,7 +212,7 @@ async fn a_users_change_passes_a_backlog_of_checks() {
         .iter()
         .position(|c| c.action == "SetMessageCallback")
         .unwrap();
-    assert!(waited <= 12, "{waited} checks of a backlog of 40 went first");
+    assert!(waited <= 7, "{waited} checks of a backlog of 24 went first");
 }
 
 /// What the service refuses is tried again when the user changes it, and not before the next check.

@@ -129,3 +129,25 @@ fn bad_flags_and_variables_end_with_2_and_are_named() {
         assert!(said.contains(named) && said.contains(value), "{said}");
     }
 }
+
+/// From the moment it answers probes it stops in order, and it is not ready before its caches are filled.
+#[tokio::test]
+async fn a_stop_right_after_the_start_is_orderly() {
+    let stage = Stage::set().await;
+    for args in [&[][..], &["--leader-elect"]] {
+        for _ in 0..4 {
+            let operator = stage
+                .builder(args)
+                .env("POD_NAMESPACE", stage.ns.as_str())
+                .spawn()
+                .unwrap();
+            eventually("it answers", async || operator.get("/healthz").await.is_ok())
+                .await
+                .unwrap();
+            let status = operator.sigterm_and_wait().await.unwrap();
+            assert!(status.success(), "{status} {:#?}", operator.logs());
+            let left = operator.logs().iter().any(|line| line.contains("did not end in time"));
+            assert!(!left, "nothing had begun that it could have waited for");
+        }
+    }
+}
