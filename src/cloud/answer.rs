@@ -80,7 +80,7 @@ pub(super) fn interpret(
     let hint = retry_hint(headers);
     let own = |code, message: String| CallError {
         http_status: Some(status),
-        retry_after: hint,
+        retry_after: hint.asked,
         ..CallError::own(code, message, true)
     };
     if (300..400).contains(&status) {
@@ -95,6 +95,7 @@ pub(super) fn interpret(
         let error = match status {
             429 => CallError {
                 class: ErrorClass::Throttling,
+                retry_after: hint.when_throttled(),
                 ..own("Throttling", "too many calls (HTTP 429)".to_owned())
             },
             500.. => own("ServerError", format!("HTTP {status} without an explanation")),
@@ -119,7 +120,7 @@ pub(super) fn interpret(
     // A throttled answer hides behind any code when it says how long to wait.
     let code = redact::code(code.as_deref().unwrap_or("Unknown"));
     let mut class = classify(&code, if status < 400 { 400 } else { status });
-    if hint.is_some() && class == ErrorClass::Spec {
+    if hint.asked.is_some() && class == ErrorClass::Spec {
         class = ErrorClass::Throttling;
     }
     let message = match code.to_ascii_lowercase().as_str() {
@@ -132,7 +133,10 @@ pub(super) fn interpret(
         message,
         request_id,
         http_status: Some(status),
-        retry_after: hint,
+        retry_after: match class {
+            ErrorClass::Throttling => hint.when_throttled(),
+            _ => hint.asked,
+        },
         lost_answer: status >= 500,
         expired_token: is_expired_token(&code),
         code,

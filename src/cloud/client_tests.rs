@@ -148,6 +148,17 @@ async fn every_way_to_answer_badly_is_an_error_with_a_word_for_it() {
             ErrorClass::Throttling,
             false,
         ),
+        (
+            "how the quota stands, beside another error",
+            http(
+                "400 Bad Request",
+                "x-ratelimit-user: Limit:100,Remain:99,TimeLeft:800,Reset:1\r\n",
+                r#"{"Code":"InvalidParameter"}"#,
+            ),
+            "InvalidParameter",
+            ErrorClass::Spec,
+            false,
+        ),
     ];
     for (case, answer, code, class, lost) in table {
         let (result, codes) = call(vec![answer], SignatureStyle::Acs3).await;

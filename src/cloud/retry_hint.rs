@@ -5,9 +5,25 @@ use reqwest::header::HeaderMap;
 /// No hint is followed for longer.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// How long the service asks to wait: `x-acs-retry-after` (milliseconds, as the official SDKs read it) and `TimeLeft`
-/// (milliseconds) of the `x-ratelimit-*` headers; of several the longest counts.
-pub(super) fn retry_hint(headers: &HeaderMap) -> Option<Duration> {
+/// How long the service asks to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RetryHint {
+    /// `x-acs-retry-after`, in milliseconds as the official SDKs read it, which makes any answer a throttled one.
+    pub(super) asked: Option<Duration>,
+    /// The longest `TimeLeft`, in milliseconds, of the `x-ratelimit-*` headers. It tells how a quota stands, so it only
+    /// counts where the answer is a throttled one.
+    quota: Option<Duration>,
+}
+
+impl RetryHint {
+    /// For a throttled answer: the longer of the two.
+    pub(super) fn when_throttled(self) -> Option<Duration> {
+        self.asked.max(self.quota)
+    }
+}
+
+/// Reads the hints of an answer.
+pub(super) fn retry_hint(headers: &HeaderMap) -> RetryHint {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let after = text("x-acs-retry-after").and_then(|v| v.trim().parse::<u64>().ok());
     let left = |name: &str| {
@@ -19,12 +35,14 @@ pub(super) fn retry_hint(headers: &HeaderMap) -> Option<Duration> {
             .parse::<u64>()
             .ok()
     };
-    [after, left("x-ratelimit-user-api"), left("x-ratelimit-user")]
-        .into_iter()
-        .flatten()
-        .filter(|millis| *millis > 0)
-        .max()
-        .map(|millis| Duration::from_millis(millis).min(LONGEST))
+    let capped = |millis: Option<u64>| {
+        let some = millis.filter(|millis| *millis > 0);
+        some.map(|millis| Duration::from_millis(millis).min(LONGEST))
+    };
+    RetryHint {
+        asked: capped(after),
+        quota: capped(left("x-ratelimit-user-api").max(left("x-ratelimit-user"))),
+    }
 }
 
 #[cfg(test)]
@@ -36,7 +54,7 @@ mod tests {
             .iter()
             .map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()))
             .collect();
-        retry_hint(&map).map(|d| d.as_millis())
+        retry_hint(&map).when_throttled().map(|d| d.as_millis())
     }
 
     #[test]
@@ -56,5 +74,9 @@ mod tests {
             assert_eq!(hint(&[("x-acs-retry-after", bad)]), None, "{bad:?}");
         }
         assert_eq!(hint(&[("x-ratelimit-user", "garbage,,:,TimeLeft")]), None);
+        assert_eq!(
+            hint(&[("x-ratelimit-user", "TimeLeft:300"), ("x-ratelimit-user-api", "TimeLeft:20")]),
+            Some(300)
+        );
     }
 }
