@@ -7,7 +7,6 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health};
@@ -24,8 +23,6 @@ use crate::reconcile::context::{Context, Defaults};
 use crate::reconcile::memory::Memories;
 use crate::reconcile::secrets::{SecretIndex, SecretUsers};
 
-/// What a predecessor called in its last second is not known, so nothing is called before that has passed.
-const PREDECESSOR: Duration = Duration::from_secs(1);
 /// So many statuses are written at once: a crowd of new resources must not flood the API server.
 const STATUS_WRITES: usize = 32;
 /// Calls in flight end within their own time limit; no reconcile is waited for longer.
@@ -158,9 +155,7 @@ fn parts(
         environment.imds_v1_allowed,
     )?;
     let waits = Arc::clone(&metrics);
-    let limiter = Limiter::new(config.vod_qps, Instant::now() + PREDECESSOR, move |waited| {
-        waits.quota_waited(waited)
-    });
+    let limiter = Limiter::new(config.vod_qps, move |waited| waits.quota_waited(waited));
     // Twice the quota for one set of credentials: enough to use every slot, while the rest waits where it costs little.
     let each = usize::try_from(config.vod_qps).unwrap_or(usize::MAX).saturating_mul(2);
     Ok(Parts {
@@ -219,6 +214,7 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
 
 /// One term of work, with nothing remembered from former ones.
 async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
+    parts.limiter.begin_term();
     let (wake, woken) = unbounded_channel();
     let ctx = Arc::new(Context {
         client: parts.client.clone(),

@@ -75,7 +75,10 @@ mod tests {
         }
         assert_eq!(hint(&[("x-ratelimit-user", "garbage,,:,TimeLeft")]), None);
         assert_eq!(
-            hint(&[("x-ratelimit-user", "TimeLeft:300"), ("x-ratelimit-user-api", "TimeLeft:20")]),
+            hint(&[
+                ("x-ratelimit-user", "TimeLeft:300"),
+                ("x-ratelimit-user-api", "TimeLeft:20")
+            ]),
             Some(300)
         );
     }

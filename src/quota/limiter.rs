@@ -11,6 +11,8 @@ use crate::domain::AccountKey;
 
 /// A pause longer than this is handed back to the caller instead of being waited out.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The span that the service's quota is about.
+const PREDECESSOR: Duration = Duration::from_secs(1);
 /// Accounts that have been idle for this long are forgotten.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -36,7 +38,7 @@ pub struct Paused {
 /// of its call, when the service has surely counted it, so that no delay on the way can pack more calls into a second.
 pub struct Limiter {
     qps: usize,
-    opens_at: Instant,
+    opens_at: Mutex<Instant>,
     accounts: Mutex<HashMap<AccountKey, Arc<Account>>>,
     on_wait: Box<dyn Fn(Duration) + Send + Sync>,
 }
@@ -53,18 +55,23 @@ struct Lane {
 }
 
 impl Limiter {
-    /// `qps` calls a second for each account and operation; none before `opens_at`, because what a predecessor
-    /// called in the last second is not known. `on_wait` is told how long each call waited.
-    pub fn new(qps: u32, opens_at: Instant, on_wait: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+    /// `qps` calls a second for each account and operation. `on_wait` is told how long each call waited.
+    pub fn new(qps: u32, on_wait: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         let qps = usize::try_from(qps)
             .unwrap_or(usize::MAX)
             .clamp(1, Semaphore::MAX_PERMITS);
         Self {
             qps,
-            opens_at,
+            opens_at: Mutex::new(Instant::now()),
             accounts: Mutex::default(),
             on_wait: Box::new(on_wait),
         }
+    }
+
+    /// To be called when this process begins to work, also when it takes over from another: what a predecessor called
+    /// in its last second is not known, so nothing is called before that has passed.
+    pub fn begin_term(&self) {
+        *self.opens_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + PREDECESSOR;
     }
 
     /// Waits for a slot. Checks leave a fifth of the quota to changes.
@@ -75,8 +82,9 @@ impl Limiter {
         let asked = Instant::now();
         let account = self.account(account, asked);
         let lane = account.lane(operation);
-        if asked < self.opens_at {
-            sleep_until(self.opens_at).await;
+        let opens_at = *self.opens_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked < opens_at {
+            sleep_until(opens_at).await;
         }
         // A semaphore is only closed by its owner, which this is, and never does.
         let check = match urgency {

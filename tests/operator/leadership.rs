@@ -268,3 +268,37 @@ async fn two_replicas_never_both_call_over_many_rounds() {
     });
     join_all(rounds).await;
 }
+
+/// The new leader does not know what the old one called in its last second.
+#[tokio::test]
+async fn a_handover_keeps_within_the_quota() {
+    const CROWD: usize = 120;
+    let stage = Stage::set().await;
+    let names: Vec<String> = (0..CROWD).map(|n| format!("hand{n}")).collect();
+    for name in &names {
+        stage.apply(&stage.http(name)).await;
+    }
+    let replica = async |name: &str| -> Operator {
+        let operator = stage.builder(&["--check-interval", "1h", "--leader-elect"]);
+        let operator = operator.name(name).env("POD_NAMESPACE", stage.ns.as_str());
+        operator.start().await.unwrap()
+    };
+    let mut leader = replica("0").await;
+    let done = || names.iter().filter(|name| stage.sets(name) == 1).count();
+    // Each goes in the middle of the crowd, and the next one is there to take over at once.
+    for (turn, share) in [25, 50, 75].into_iter().enumerate() {
+        let next = replica(&(turn + 1).to_string()).await;
+        eventually("a part of the crowd", async || done() >= share)
+            .await
+            .unwrap();
+        assert!(leader.sigterm_and_wait().await.unwrap().success());
+        leader = next;
+    }
+    eventually("the whole crowd", async || done() == CROWD).await.unwrap();
+    let world = stage.endpoint.world();
+    for action in ["GetMessageCallback", "SetMessageCallback"] {
+        let most = world.most_within(vod_endpoint::ACCOUNT, action, Duration::from_millis(950));
+        assert!(most <= 15, "{most} {action}");
+    }
+    assert!(world.calls().iter().all(|c| c.code == "OK"), "no throttled answer");
+}

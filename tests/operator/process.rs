@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::stage::{Stage, app};
 use harness::eventually;
 use serde_json::Value;
-use vod_endpoint::Fault;
+use vod_endpoint::{Fault, How};
 
 #[tokio::test]
 async fn metrics_are_the_contracts_with_bounded_labels() {
@@ -150,4 +150,26 @@ async fn a_stop_right_after_the_start_is_orderly() {
             assert!(!left, "nothing had begun that it could have waited for");
         }
     }
+}
+
+#[tokio::test]
+async fn a_stop_finishes_the_call_in_flight() {
+    let stage = Stage::set().await;
+    let late = Fault::always(How::Delay { ms: 1500 })
+        .action("SetMessageCallback")
+        .after();
+    stage.endpoint.world().faults.push(late);
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("flight")).await;
+    eventually("the Set is on its way", async || stage.sets("flight") == 1)
+        .await
+        .unwrap();
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    let vmc = stage.ready("flight", "Applied").await;
+    assert_eq!(
+        vmc["status"]["requestId"],
+        stage.calls("flight")[1].request_id,
+        "its answer was waited for and told"
+    );
+    assert!(vmc["status"]["reported"].is_object(), "and read back");
 }
