@@ -51,7 +51,7 @@ pub async fn set(
     let parameters = wanted.to_parameters(&access.app);
     let next_turn = || {
         drop(slot);
-        slot_again(ctx, access, Operation::Set)
+        observe::slot(ctx, access, Operation::Set, Urgency::Change)
     };
     let call = ctx
         .vod
@@ -93,7 +93,7 @@ pub async fn delete(ctx: &Context, access: &Access, change: &Change<'_>) -> Resu
     let slot = slot(ctx, access, Operation::Delete).await?;
     let next_turn = || {
         drop(slot);
-        slot_again(ctx, access, Operation::Delete)
+        observe::slot(ctx, access, Operation::Delete, Urgency::Change)
     };
     let call = ctx
         .vod
@@ -121,16 +121,6 @@ async fn slot(ctx: &Context, access: &Access, operation: Operation) -> Result<Sl
         Ok(slot)
     } else {
         Err(Failure::Stopping)
-    }
-}
-
-/// The same before a call that was refused is repeated.
-async fn slot_again(ctx: &Context, access: &Access, operation: Operation) -> Result<Slot, CallError> {
-    let slot = observe::slot(ctx, access, operation, Urgency::Change).await?;
-    if ctx.claim.holds() {
-        Ok(slot)
-    } else {
-        Err(CallError::cut_off())
     }
 }
 

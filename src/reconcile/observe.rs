@@ -283,13 +283,19 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
         .map_err(|error| Failure::from((*error).clone()))
 }
 
-/// Waits for a slot in the account's quota.
+/// Waits for a slot in the account's quota. No call is made without one, and none by a leader of the past: one that was
+/// stopped and goes on notices it here.
 ///
 /// # Errors
-/// When the account rests for longer than is worth waiting for.
+/// When the account rests for longer than is worth waiting for, or this process no longer leads.
 pub async fn slot(ctx: &Context, access: &Access, operation: Operation, urgency: Urgency) -> Result<Slot, CallError> {
     let slot = ctx.limiter.acquire(&access.account, operation, urgency).await;
-    slot.map_err(|paused| CallError::paused(paused.until))
+    let slot = slot.map_err(|paused| CallError::paused(paused.until))?;
+    if ctx.claim.holds() {
+        Ok(slot)
+    } else {
+        Err(CallError::cut_off())
+    }
 }
 
 /// What an error teaches beyond this resource: the quota is narrower, or the credentials are stale.
