@@ -1,11 +1,13 @@
 //! Whether the watch of our resources is alive. A quiet watch says nothing for hours, so its silence alone tells
-//! nothing: it is alive while the API server answers and the watch has not failed lately.
+//! nothing: it is alive while the API server answers and the watch has not failed lately. A refusal is an answer too: a
+//! restart would not change it, and would only stop the other namespaces.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::Api;
 use kube::api::ListParams;
+use kube::runtime::watcher;
 use tokio::time::Instant;
 
 use crate::admin::{Health, SilenceBounds};
@@ -42,6 +44,18 @@ impl Failed {
     }
 }
 
+/// Whether a watch failed by what the API server said, and not for want of an answer.
+pub(super) fn is_answer(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
+            matches!(error, kube::Error::Api(_))
+        }
+        WatchError(_) => true,
+        _ => false,
+    }
+}
+
 /// Takes the pulse of the watch called `name`, which lasts for `watch` each time; never ends.
 pub(super) async fn take(api: Api<VodMessageCallback>, name: String, watch: Duration, failed: Failed, health: Health) {
     let watched = health.watch(&name);
@@ -51,9 +65,8 @@ pub(super) async fn take(api: Api<VodMessageCallback>, name: String, watch: Dura
     let one = ListParams::default().limit(1).match_any();
     loop {
         tokio::time::sleep(every).await;
-        let answered = tokio::time::timeout(patience, api.list_metadata(&one))
-            .await
-            .is_ok_and(|r| r.is_ok());
+        let answer = tokio::time::timeout(patience, api.list_metadata(&one)).await;
+        let answered = matches!(answer, Ok(Ok(_) | Err(kube::Error::Api(_))));
         if answered && !failed.within(lately) {
             watched.seen();
         }

@@ -15,7 +15,7 @@ use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
 use super::Scope;
-use super::pulse::Failed;
+use super::pulse::{self, Failed};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::VodMessageCallback;
 use crate::domain::{AccountId, AccountKey, AppId, Region};
@@ -47,7 +47,9 @@ pub(super) fn changes(
         .inspect(move |event| match event {
             Ok(_) => failed.no_longer(),
             Err(error) => {
-                failed.now();
+                if !pulse::is_answer(error) {
+                    failed.now();
+                }
                 metrics.watch_failed("resources");
                 tracing::warn!(error = %crate::telemetry::watch_error(error), "the watch of VodMessageCallbacks failed; it is tried again");
             }

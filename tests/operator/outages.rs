@@ -293,3 +293,37 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
     stage.ready("good", "Applied").await;
     operator.wait_for_log(&format!("{}/fax", stage.ns)).await.unwrap();
 }
+
+/// One of several namespaces whose watch is refused stops neither the others nor the process.
+#[tokio::test]
+async fn a_refused_namespace_stops_only_itself() {
+    let stage = Stage::set().await;
+    let forbidden = stage.cluster.namespace("vod").await.unwrap();
+    let account = service_account(&stage, "here", "[get, list, watch]").await;
+    let operator = stage
+        .builder(&[
+            "--check-interval",
+            "1h",
+            "--watch-timeout",
+            "6s",
+            "--watch-namespace",
+            &forbidden,
+        ])
+        .kubeconfig(account)
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&stage.http("here")).await;
+    stage.ready("here", "Applied").await;
+    let failed = async || {
+        let metrics = operator.metrics().await.unwrap();
+        metrics.sum("vod_operator_watch_errors_total", &[("watch", "resources")])
+    };
+    // The fifth attempt comes later than a watch may be silent.
+    eventually("it is refused again and again", async || failed().await > 4.5)
+        .await
+        .unwrap();
+    assert!(operator.healthz().await, "{:?}", operator.get("/healthz").await);
+    stage.apply(&stage.http("here").events(["SnapshotComplete"])).await;
+    stage.ready("here", "Applied").await;
+}
