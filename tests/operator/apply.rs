@@ -240,3 +240,84 @@ async fn what_is_accepted_but_doubtful_is_named_once() {
         "sent as it is"
     );
 }
+
+/// However fast the spec and the key change: at most one Set for each, and the last one is what the service holds.
+#[tokio::test]
+async fn a_flurry_of_changes_ends_with_the_last() {
+    let stage = Stage::set().await;
+    stage.secret("sign", &[("authKey", "Flurry0000")]).await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let vmc = |types: &[&'static str]| stage.http("flurry").events(types.to_vec()).auth("sign", "authKey");
+    stage.apply(&vmc(&[])).await;
+    stage.ready("flurry", "Applied").await;
+    let all = [
+        "FileUploadComplete",
+        "TranscodeComplete",
+        "SnapshotComplete",
+        "AIComplete",
+    ];
+    for n in 1..=8 {
+        let types: Vec<&'static str> = (0..4).filter(|bit| n & (1 << bit) != 0).map(|bit| all[bit]).collect();
+        stage.apply(&vmc(&types)).await;
+        stage.secret("sign", &[("authKey", &format!("Flurry000{n}"))]).await;
+    }
+    harness::eventually("the last of both", async || {
+        let live = stage.live("flurry").unwrap();
+        live["EventTypeList"] == "AIComplete" && live["AuthKey"] == "Flurry0008"
+    })
+    .await
+    .unwrap();
+    stage.check_now("flurry", "after").await;
+    stage.ready("flurry", "").await;
+    let sets = stage.sets("flurry");
+    assert!(sets <= 17, "{sets} Sets for one creation, eight specs and eight keys");
+    let live = stage.live("flurry").unwrap();
+    assert_eq!(
+        (live["EventTypeList"].as_str(), live["AuthKey"].as_str()),
+        ("AIComplete", "Flurry0008")
+    );
+}
+
+/// A resource that is deleted and made again under its name is another one, with words of its own.
+#[tokio::test]
+async fn one_of_the_same_name_begins_anew() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for round in 1..=3 {
+        stage.apply(&stage.http("again").events(["SnapshotComplete"])).await;
+        let vmc = stage.ready("again", "Applied").await;
+        assert_eq!(vmc["metadata"]["generation"], 1);
+        assert_eq!((stage.sets("again"), stage.deletes("again")), (round, round - 1));
+        stage.cluster.delete_vmc(&stage.ns, "again").await.unwrap();
+        stage.cluster.wait_gone(&stage.ns, "again").await.unwrap();
+        assert_eq!(stage.live("again"), None);
+    }
+}
+
+/// What the service keeps of the former kind does not count.
+#[tokio::test]
+async fn a_switch_between_kinds_leaves_no_difference() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.keep_stale = true;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let queue =
+        || Vmc::mns(&stage.ns, "switch", "http://1234567.mns.cn-shanghai.aliyuncs.com/", "q").app_id(&app("switch"));
+    stage.apply(&queue()).await;
+    stage.ready("switch", "Applied").await;
+    stage.apply(&stage.http("switch").without("mns")).await;
+    stage.ready("switch", "Applied").await;
+    stage.apply(&queue()).await;
+    stage.ready("switch", "Applied").await;
+    stage.check_now("switch", "look").await;
+    let status = stage.status("switch").await;
+    assert!(
+        status
+            .get("differences")
+            .is_none_or(|d| d.as_array().unwrap().is_empty()),
+        "{status}"
+    );
+    assert_eq!(stage.sets("switch"), 3);
+    stage.cluster.delete_vmc(&stage.ns, "switch").await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "switch").await.unwrap();
+    assert_eq!(stage.deletes("switch"), 1);
+}
