@@ -109,15 +109,16 @@ pub async fn reconcile(
         interval,
     };
     let owed = entry.lock().owed.is_some();
+    // Boxed: a restart looks at all resources at once, most of them with nothing due, and a crowd may wait for its turn.
     let result = match what {
         // What is known is said first; the next check comes in its own time.
-        Due::Nothing(_) | Due::ScheduledCheck if owed => pay(&mut pass).await,
+        Due::Nothing(_) | Due::ScheduledCheck if owed => Box::pin(pay(&mut pass)).await,
         Due::Nothing(wait) => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
-        Due::Suspend => suspend(&mut pass).await,
-        Due::Farewell => leave(&mut pass).await,
-        Due::Change => admitted(&mut pass, Urgency::Change, what).await,
-        Due::RequestedCheck => admitted(&mut pass, Urgency::Change, what).await,
-        Due::ScheduledCheck => admitted(&mut pass, Urgency::Check, what).await,
+        Due::Suspend => Box::pin(suspend(&mut pass)).await,
+        Due::Farewell => Box::pin(leave(&mut pass)).await,
+        Due::Change => Box::pin(admitted(&mut pass, Urgency::Change, what)).await,
+        Due::RequestedCheck => Box::pin(admitted(&mut pass, Urgency::Change, what)).await,
+        Due::ScheduledCheck => Box::pin(admitted(&mut pass, Urgency::Check, what)).await,
     };
     let label = match &result {
         Ok(()) => "ok",
@@ -139,7 +140,7 @@ async fn leave(pass: &mut Pass<'_>) -> Result<(), Failure> {
     let hint = account_hint(pass.resource);
     let work = async {
         let admission = ctx.admission.enter(Urgency::Change, &hint).await;
-        let done = farewell::farewell(pass).await;
+        let done = Box::pin(farewell::farewell(pass)).await;
         drop(admission);
         done
     };
@@ -204,23 +205,17 @@ async fn admitted(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
             Reason::Progressing,
             "seen for the first time; the live setting is being read",
         );
-        pass.status = report(
-            pass.ctx,
-            pass.resource,
-            pass.entry,
-            &pass.status,
-            News {
-                situation: Some(situation),
-                ..News::default()
-            },
-        )
-        .await?;
+        let news = News {
+            situation: Some(situation),
+            ..News::default()
+        };
+        pass.status = Box::pin(report(pass.ctx, pass.resource, pass.entry, &pass.status, news)).await?;
     }
     let (ctx, entry) = (pass.ctx, pass.entry);
     let hint = account_hint(pass.resource);
     let work = async {
         let admission = turn(pass, urgency, &hint).await?;
-        let done = work::work(pass, urgency, what).await;
+        let done = Box::pin(work::work(pass, urgency, what)).await;
         drop(admission);
         done
     };
@@ -245,7 +240,7 @@ async fn turn(pass: &mut Pass<'_>, urgency: Urgency, hint: &str) -> Result<Admit
             situation: Some(situation),
             ..News::default()
         };
-        pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+        pass.status = Box::pin(report(pass.ctx, pass.resource, pass.entry, &pass.status, news)).await?;
     }
     Ok(enter.await)
 }

@@ -159,7 +159,7 @@ async fn run(crowd: usize, many: usize) -> Result<()> {
         &format!("of {:.0?}", cpu_before.elapsed()),
     );
     row(
-        &format!("memory after a restart with {crowd} resources"),
+        &format!("memory after a restart with {} resources", crowd + many),
         &memory(&operator)?,
         "",
     );
