@@ -78,8 +78,7 @@ async fn an_equal_setting_is_adopted_and_counts_as_applied() {
     assert_eq!(status["applied"]["http"]["url"], URL);
     stage.cluster.wait_event(&stage.ns, "adopt", "Adopted").await.unwrap();
     assert_eq!((stage.sets("adopt"), stage.gets("adopt")), (0, 1));
-    stage.cluster.delete_vmc(&stage.ns, "adopt").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "adopt").await.unwrap();
+    stage.delete("adopt").await;
     assert_eq!((stage.deletes("adopt"), stage.live("adopt")), (1, None));
 }
 
@@ -194,8 +193,7 @@ async fn a_suspended_resource_calls_nothing_until_it_goes_on() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1s"]).await;
     stage.apply(&stage.http("pause").suspend(true)).await;
-    let paused = ("Ready", "Unknown", "Suspended");
-    stage.cluster.wait_condition(&stage.ns, "pause", paused).await.unwrap();
+    stage.suspended("pause").await;
     // Another one shows that checks have come and gone meanwhile.
     stage.apply(&stage.http("busy")).await;
     harness::eventually("four reads of the other", async || stage.gets("busy") >= 4)
@@ -288,8 +286,7 @@ async fn one_of_the_same_name_begins_anew() {
         let vmc = stage.ready("again", "Applied").await;
         assert_eq!(vmc["metadata"]["generation"], 1);
         assert_eq!((stage.sets("again"), stage.deletes("again")), (round, round - 1));
-        stage.cluster.delete_vmc(&stage.ns, "again").await.unwrap();
-        stage.cluster.wait_gone(&stage.ns, "again").await.unwrap();
+        stage.delete("again").await;
         assert_eq!(stage.live("again"), None);
     }
 }
@@ -317,7 +314,6 @@ async fn a_switch_between_kinds_leaves_no_difference() {
         "{status}"
     );
     assert_eq!(stage.sets("switch"), 3);
-    stage.cluster.delete_vmc(&stage.ns, "switch").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "switch").await.unwrap();
+    stage.delete("switch").await;
     assert_eq!(stage.deletes("switch"), 1);
 }

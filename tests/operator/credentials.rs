@@ -221,18 +221,24 @@ async fn a_temporary_key_in_a_secret_goes_with_its_token() {
             .world()
             .keys
             .insert("STS.ExampleTemporaryKey".into(), key);
-        let pair = [
-            ("accessKeyId", "STS.ExampleTemporaryKey"),
-            ("accessKeySecret", "ExampleTemporarySecret"),
-        ];
-        stage.secret("alibaba-cloud", &pair).await;
+        stage
+            .access_key("alibaba-cloud", "STS.ExampleTemporaryKey", "ExampleTemporarySecret")
+            .await;
         let _operator = stage
             .operator(&["--check-interval", "1h", "--signature", signature])
             .await;
         stage.apply(&stage.http("token")).await;
         stage.not_ready("token", "InvalidCredentials").await;
-        let all = [pair[0], pair[1], ("securityToken", "ExampleSecurityToken")];
-        stage.secret("alibaba-cloud", &all).await;
+        stage
+            .secret(
+                "alibaba-cloud",
+                &[
+                    ("accessKeyId", "STS.ExampleTemporaryKey"),
+                    ("accessKeySecret", "ExampleTemporarySecret"),
+                    ("securityToken", "ExampleSecurityToken"),
+                ],
+            )
+            .await;
         stage.ready("token", "Applied").await;
     }
 }

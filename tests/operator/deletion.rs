@@ -4,18 +4,13 @@ use crate::stage::{Stage, app};
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID};
 
-async fn delete(stage: &Stage, name: &str) {
-    stage.cluster.delete_vmc(&stage.ns, name).await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, name).await.unwrap();
-}
-
 #[tokio::test]
 async fn delete_removes_the_setting() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("del")).await;
     stage.ready("del", "Applied").await;
-    delete(&stage, "del").await;
+    stage.delete("del").await;
     assert_eq!((stage.deletes("del"), stage.live("del")), (1, None));
 }
 
@@ -26,7 +21,7 @@ async fn what_somebody_else_set_is_left_alone() {
     stage.apply(&stage.http("theirs")).await;
     stage.ready("theirs", "Applied").await;
     stage.tamper("theirs", &[("CallbackURL", "https://theirs.example.com/")]);
-    delete(&stage, "theirs").await;
+    stage.delete("theirs").await;
     assert_eq!(stage.deletes("theirs"), 0);
     stage.cluster.wait_event(&stage.ns, "theirs", "NotOurs").await.unwrap();
 }
@@ -44,16 +39,12 @@ async fn retain_suspend_and_never_applied_call_nothing() {
         .patch_vmc(&stage.ns, "rest", &json!({ "spec": { "suspend": true } }))
         .await
         .unwrap();
-    stage
-        .cluster
-        .wait_condition(&stage.ns, "rest", ("Ready", "Unknown", "Suspended"))
-        .await
-        .unwrap();
+    stage.suspended("rest").await;
     stage.apply(&stage.http("never").secret("missing")).await;
     stage.not_ready("never", "SecretNotFound").await;
     let before = stage.endpoint.world().calls().len();
     for name in ["keep", "rest", "never"] {
-        delete(&stage, name).await;
+        stage.delete(name).await;
     }
     assert_eq!(stage.endpoint.world().calls().len(), before);
     assert!(stage.live("keep").is_some() && stage.live("rest").is_some());
@@ -68,7 +59,7 @@ async fn lost_credentials_release_it_after_the_grace() {
     stage.apply(&stage.http("lost")).await;
     stage.ready("lost", "Applied").await;
     stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
-    delete(&stage, "lost").await;
+    stage.delete("lost").await;
     stage.cluster.wait_event(&stage.ns, "lost", "Released").await.unwrap();
     assert_eq!(stage.deletes("lost"), 0);
     let released = operator
@@ -102,7 +93,7 @@ async fn a_dead_service_and_a_refused_permission_end_the_same_way() {
             .push("DeleteMessageCallback".into());
     }
     for name in ["dead", "denied"] {
-        delete(&stage, name).await;
+        stage.delete(name).await;
         stage.cluster.wait_event(&stage.ns, name, "Released").await.unwrap();
     }
 }
@@ -137,7 +128,7 @@ async fn one_that_is_gone_already_is_success() {
         .endpoint
         .world()
         .remove_setting(vod_endpoint::ACCOUNT, crate::stage::REGION, &app("already"));
-    delete(&stage, "already").await;
+    stage.delete("already").await;
     assert_eq!(stage.deletes("already"), 0);
 }
 
@@ -157,7 +148,7 @@ async fn a_refused_deletion_is_tried_slowly() {
         .unwrap()
         .denied
         .push("DeleteMessageCallback".into());
-    delete(&stage, "slow").await;
+    stage.delete("slow").await;
     let tried = stage
         .calls("slow")
         .iter()
@@ -186,11 +177,11 @@ async fn a_namespace_that_is_removed_gets_empty_in_every_order() {
         match order {
             "secret first" => {
                 stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
-                delete(&stage, "room").await;
+                stage.delete("room").await;
                 operator.wait_for_log("released; its setting stays").await.unwrap();
             }
             "resource first" => {
-                delete(&stage, "room").await;
+                stage.delete("room").await;
                 assert_eq!(stage.live("room"), None, "there was time to remove it");
                 stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
             }
@@ -214,7 +205,7 @@ async fn the_live_setting_is_read_before_it_is_removed() {
     stage.apply(&stage.http("look")).await;
     stage.ready("look", "Applied").await;
     let before = stage.calls("look").len();
-    delete(&stage, "look").await;
+    stage.delete("look").await;
     let actions: Vec<_> = stage.calls("look").drain(before..).map(|c| c.action).collect();
     assert_eq!(actions, ["GetMessageCallback", "DeleteMessageCallback"]);
     stage.cluster.wait_event(&stage.ns, "look", "Deleted").await.unwrap();

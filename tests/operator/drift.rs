@@ -92,8 +92,7 @@ async fn observe_never_changes_anything() {
             .iter()
             .any(|d| d["field"] == "http.url")
     );
-    stage.cluster.delete_vmc(&stage.ns, "watch").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "watch").await.unwrap();
+    stage.delete("watch").await;
     let changed: Vec<_> = stage
         .calls("watch")
         .into_iter()

@@ -250,11 +250,9 @@ async fn a_throttled_account_does_not_slow_another_one() {
         .endpoint
         .world()
         .add_key("OtherAccountsKey", "OtherAccountsSecret", "6543210987654321");
-    let data = [
-        ("accessKeyId", "OtherAccountsKey"),
-        ("accessKeySecret", "OtherAccountsSecret"),
-    ];
-    stage.secret("other", &data).await;
+    stage
+        .access_key("other", "OtherAccountsKey", "OtherAccountsSecret")
+        .await;
     let hint = vec![("x-acs-retry-after".to_owned(), "60000".to_owned())];
     let busy = How::Code {
         status: 400,
@@ -294,11 +292,9 @@ async fn a_key_without_permission_spoils_no_read_of_others() {
         let denied = &mut world.keys.get_mut("DeniedKeyOfTheAccount").unwrap().denied;
         denied.push("GetMessageCallback".into());
     }
-    let data = [
-        ("accessKeyId", "DeniedKeyOfTheAccount"),
-        ("accessKeySecret", "DeniedSecret"),
-    ];
-    stage.secret("denied", &data).await;
+    stage
+        .access_key("denied", "DeniedKeyOfTheAccount", "DeniedSecret")
+        .await;
     let operator = stage.operator(&["--check-interval", "1s"]).await;
     stage.apply(&stage.http("allowed")).await;
     stage.ready("allowed", "").await;

@@ -120,13 +120,7 @@ async fn an_expired_watch_begins_anew() {
     stage.apply(&stage.http("expired").events(["SnapshotComplete"])).await;
     stage.cluster.delete_vmc(&stage.ns, "deleted").await.unwrap();
     stage
-        .secret(
-            "later",
-            &[
-                ("accessKeyId", vod_endpoint::KEY_ID),
-                ("accessKeySecret", vod_endpoint::KEY_SECRET),
-            ],
-        )
+        .access_key("later", vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
         .await;
     // A restarted API server remembers nothing that was before.
     stage.plane.stop_api_server().unwrap();
@@ -211,8 +205,7 @@ async fn secrets_that_may_not_be_read_are_told_and_do_not_hold_a_deletion() {
         .start()
         .await
         .unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "blind").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "blind").await.unwrap();
+    stage.delete("blind").await;
     assert!(stage.live("blind").is_some());
 }
 

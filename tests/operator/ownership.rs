@@ -13,13 +13,7 @@ async fn the_oldest_owns_the_next_takes_over() {
         .world()
         .add_key("SecondKeyOfTheAccount", "AnotherSecret", vod_endpoint::ACCOUNT);
     stage
-        .secret(
-            "second",
-            &[
-                ("accessKeyId", "SecondKeyOfTheAccount"),
-                ("accessKeySecret", "AnotherSecret"),
-            ],
-        )
+        .access_key("second", "SecondKeyOfTheAccount", "AnotherSecret")
         .await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("own").events(["TranscodeComplete"])).await;
@@ -42,8 +36,7 @@ async fn the_oldest_owns_the_next_takes_over() {
         "the owner is named: {message}"
     );
     assert_eq!(stage.sets("own"), 1);
-    stage.cluster.delete_vmc(&stage.ns, "own").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "own").await.unwrap();
+    stage.delete("own").await;
     stage.ready("rival", "Applied").await;
     assert_eq!(stage.live("own").unwrap()["EventTypeList"], "SnapshotComplete");
 }
@@ -57,8 +50,7 @@ async fn a_loser_that_goes_leaves_the_setting() {
     stage.older("mine").await;
     stage.apply(&stage.http("loser").app_id(&app("mine"))).await;
     stage.not_ready("loser", "Conflict").await;
-    stage.cluster.delete_vmc(&stage.ns, "loser").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "loser").await.unwrap();
+    stage.delete("loser").await;
     assert_eq!((stage.deletes("mine"), stage.sets("mine")), (0, 1));
     stage.ready("mine", "Applied").await;
 }
@@ -125,8 +117,7 @@ async fn across_namespaces_and_while_the_owner_is_suspended() {
     // A suspended owner still owns, and so does one whose Secret is gone.
     let suspended = json!({ "spec": { "suspend": true } });
     stage.cluster.patch_vmc(&stage.ns, "first", &suspended).await.unwrap();
-    let paused = ("Ready", "Unknown", "Suspended");
-    stage.cluster.wait_condition(&stage.ns, "first", paused).await.unwrap();
+    stage.suspended("first").await;
     stage.cluster.request_reconcile(&other, "rival", "look").await.unwrap();
     let handled = |vmc: &serde_json::Value| vmc["status"]["lastHandledReconcileAt"] == "look";
     stage
@@ -137,8 +128,7 @@ async fn across_namespaces_and_while_the_owner_is_suspended() {
     is_in_conflict(&stage, &other, "rival").await;
     assert_eq!(stage.sets("first"), 1);
     // Deleted while suspended, it leaves its setting, and the next one takes over.
-    stage.cluster.delete_vmc(&stage.ns, "first").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "first").await.unwrap();
+    stage.delete("first").await;
     stage
         .cluster
         .wait_condition(&other, "rival", ("Ready", "True", "Applied"))
@@ -155,9 +145,7 @@ async fn an_owner_that_moves_to_another_account_makes_room() {
         .endpoint
         .world()
         .add_key("OtherAccountsKey", "OtherAccountsSecret", "6543210987654321");
-    stage
-        .secret("moving", &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)])
-        .await;
+    stage.access_key("moving", KEY_ID, KEY_SECRET).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("room").secret("moving")).await;
     stage.ready("room", "Applied").await;
@@ -167,13 +155,7 @@ async fn an_owner_that_moves_to_another_account_makes_room() {
         .await;
     stage.not_ready("next", "Conflict").await;
     stage
-        .secret(
-            "moving",
-            &[
-                ("accessKeyId", "OtherAccountsKey"),
-                ("accessKeySecret", "OtherAccountsSecret"),
-            ],
-        )
+        .access_key("moving", "OtherAccountsKey", "OtherAccountsSecret")
         .await;
     stage.ready("next", "Applied").await;
     assert_eq!(stage.live("room").unwrap()["EventTypeList"], "SnapshotComplete");
@@ -191,9 +173,7 @@ async fn an_older_one_whose_account_is_unknown_holds_nobody_up() {
         .apply(&stage.http("younger").app_id(&app("elder")).events(["SnapshotComplete"]))
         .await;
     stage.ready("younger", "Applied").await;
-    stage
-        .secret("later", &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)])
-        .await;
+    stage.access_key("later", KEY_ID, KEY_SECRET).await;
     stage.ready("elder", "Applied").await;
     stage.not_ready("younger", "Conflict").await;
     assert_eq!(stage.sets("elder"), 2, "one each, and then the younger no more");
@@ -214,8 +194,7 @@ async fn the_next_takes_over_also_after_a_restart() {
     assert_eq!(stage.status("heir").await["accountId"], vod_endpoint::ACCOUNT);
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.cluster.delete_vmc(&stage.ns, "past").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "past").await.unwrap();
+    stage.delete("past").await;
     stage.ready("heir", "Applied").await;
     assert_eq!(stage.live("past").unwrap()["EventTypeList"], "SnapshotComplete");
 }
@@ -228,11 +207,9 @@ async fn an_account_that_is_known_outlives_an_outage_of_sts() {
         .endpoint
         .world()
         .add_key("SecondKeyOfTheAccount", "AnotherSecret", vod_endpoint::ACCOUNT);
-    let second = [
-        ("accessKeyId", "SecondKeyOfTheAccount"),
-        ("accessKeySecret", "AnotherSecret"),
-    ];
-    stage.secret("second", &second).await;
+    stage
+        .access_key("second", "SecondKeyOfTheAccount", "AnotherSecret")
+        .await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("known")).await;
     stage.ready("known", "Applied").await;

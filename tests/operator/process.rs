@@ -92,8 +92,7 @@ async fn each_change_is_one_line_of_the_log() {
         .await
         .unwrap();
     stage.ready("log", "InSync").await;
-    stage.cluster.delete_vmc(&stage.ns, "log").await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "log").await.unwrap();
+    stage.delete("log").await;
     let lines: Vec<Value> = operator
         .logs()
         .iter()

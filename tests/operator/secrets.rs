@@ -15,9 +15,7 @@ async fn one_created_later_is_acted_on_at_once() {
     stage.secret("late", &[("accessKeyId", KEY_ID)]).await;
     stage.secret("sign", &[("other", "x")]).await;
     stage.not_ready("early", "SecretKeyMissing").await;
-    stage
-        .secret("late", &[("accessKeyId", KEY_ID), ("accessKeySecret", KEY_SECRET)])
-        .await;
+    stage.access_key("late", KEY_ID, KEY_SECRET).await;
     stage.secret("sign", &[("authKey", "tooweak")]).await;
     stage.not_ready("early", "InvalidAuthKey").await;
     assert!(stage.calls("early").is_empty(), "caught before any call");

@@ -85,6 +85,23 @@ impl Stage {
             .unwrap()
     }
 
+    pub async fn suspended(&self, name: &str) {
+        let paused = ("Ready", "Unknown", "Suspended");
+        self.cluster.wait_condition(&self.ns, name, paused).await.unwrap();
+    }
+
+    /// Deletes a resource and waits until it is gone.
+    pub async fn delete(&self, name: &str) {
+        self.cluster.delete_vmc(&self.ns, name).await.unwrap();
+        self.cluster.wait_gone(&self.ns, name).await.unwrap();
+    }
+
+    /// Makes or changes a Secret with an AccessKey.
+    pub async fn access_key(&self, name: &str, id: &str, secret: &str) {
+        let pair = [("accessKeyId", id), ("accessKeySecret", secret)];
+        self.secret(name, &pair).await;
+    }
+
     pub async fn status(&self, name: &str) -> Value {
         self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()["status"].clone()
     }
