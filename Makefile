@@ -57,10 +57,13 @@ deny: rust-tools ## Check licences, sources and advisories of dependencies (inst
 	@testkit/tools/deny
 
 .PHONY: crds
-crds: rust-tools ## Write crds/ anew from the code
+crds: rust-tools ## Write crds/ anew from the code, and all that is made of it
 	@mkdir -p crds
 	@cargo run --quiet --locked -- crd > crds/.vodmessagecallbacks.yaml.new
 	@mv crds/.vodmessagecallbacks.yaml.new crds/vodmessagecallbacks.yaml
+	@hack/sync-crd
+	@hack/render-manifests
+	@hack/render-reference
 
 .PHONY: bench
 bench: control-plane ## Measure the operator with many resources
