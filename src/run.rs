@@ -89,8 +89,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         serving.clone(),
     ));
 
-    let client = cluster_client(ANSWER).await?;
-    let watches = cluster_client(config.watch_timeout + WATCH_MARGIN).await?;
+    let access = cluster_access().await?;
+    let client = cluster_client(access.clone(), ANSWER)?;
+    let watches = cluster_client(access, config.watch_timeout + WATCH_MARGIN)?;
     let me = identity();
     let (events, written) = Events::new(&me);
     let events_task = tokio::spawn(events::write(client.clone(), written));
@@ -110,20 +111,23 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Access to the cluster, with so much patience for an answer, or for the next piece of one.
-async fn cluster_client(patience: Duration) -> Result<kube::Client, StartError> {
+async fn cluster_access() -> Result<kube::Config, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Cluster(error.to_string());
-    let mut config = if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
+    if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
         kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default())
             .await
-            .map_err(|e| failed(&e))?
+            .map_err(|e| failed(&e))
     } else {
-        kube::Config::incluster().map_err(|e| failed(&e))?
-    };
+        kube::Config::incluster().map_err(|e| failed(&e))
+    }
+}
+
+/// A client with so much patience for an answer, or for the next piece of one.
+fn cluster_client(mut config: kube::Config, patience: Duration) -> Result<kube::Client, StartError> {
     config.read_timeout = Some(patience);
     // The time that a connection was idle before it was used again is nobody's delay.
     config.reset_reader_on_write = true;
-    kube::Client::try_from(config).map_err(|e| failed(&e))
+    kube::Client::try_from(config).map_err(|error| StartError::Cluster(error.to_string()))
 }
 
 fn parts(

@@ -6,13 +6,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Urgency;
-use super::spacing::Spacing;
+use super::spacing::{SECOND, Spacing};
 use crate::domain::AccountKey;
 
 /// A pause longer than this is handed back to the caller instead of being waited out.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The span that the service's quota is about.
-const PREDECESSOR: Duration = Duration::from_secs(1);
 /// Accounts that have been idle for this long are forgotten.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -71,7 +69,7 @@ impl Limiter {
     /// To be called when this process begins to work, also when it takes over from another: what a predecessor called
     /// in its last second is not known, so nothing is called before that has passed.
     pub fn begin_term(&self) {
-        *self.opens_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + PREDECESSOR;
+        *self.opens_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + SECOND;
     }
 
     /// Waits for a slot. Checks leave a fifth of the quota to changes.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The span that the service's quota is about.
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// After so long without throttling the spacing narrows by half.
 const CALM: Duration = Duration::from_secs(10);
 const WIDEST: u32 = 32;

@@ -44,6 +44,11 @@ impl Failure {
         }
     }
 
+    /// What a leader of the past meets is no news of the resource: whoever leads now finds out for itself.
+    pub fn unless_past(self, leads: bool) -> Self {
+        if leads { self } else { Self::Stopping }
+    }
+
     /// No call was made, because the account rests after throttled ones.
     pub fn is_a_rest(&self) -> bool {
         matches!(self, Self::Waiting { reason: Reason::Throttled, call: Some(call), .. } if call.http_status.is_none())
@@ -116,5 +121,18 @@ impl From<CallError> for Failure {
 impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
         Self::Kubernetes(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deletion whose grace period is over is released on any failure but this one.
+    #[test]
+    fn what_a_leader_of_the_past_meets_is_no_news() {
+        let cut_off = || Failure::from(CallError::cut_off());
+        assert!(matches!(cut_off().unless_past(true), Failure::Waiting { .. }));
+        assert!(matches!(cut_off().unless_past(false), Failure::Stopping));
     }
 }

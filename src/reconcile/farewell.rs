@@ -36,7 +36,8 @@ pub async fn farewell(pass: &mut Pass<'_>) -> Result<(), Failure> {
         tell_left_behind(pass);
         return finalizer::take_off(pass.ctx, pass.resource).await;
     };
-    match remove(pass, &applied).await {
+    let removed = remove(pass, &applied).await;
+    match removed.map_err(|failure| failure.unless_past(pass.ctx.claim.holds())) {
         Ok(()) => finalizer::take_off(pass.ctx, pass.resource).await,
         Err(failure @ (Failure::Stopping | Failure::Kubernetes(_))) => Err(failure),
         Err(failure) if until_release(pass.ctx, pass.resource).is_zero() => release(pass, &failure).await,

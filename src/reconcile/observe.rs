@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::context::{Context, LiveRead};
 use super::failure::Failure;
+use super::trigger::version_of;
 use super::{desired, secrets};
 use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
 use crate::cloud::{CallError, EndpointUrl};
@@ -217,8 +218,8 @@ async fn access(
 fn known_account(resource: &VodMessageCallback, observed: &[ObservedSecret]) -> Option<AccountId> {
     let name = secrets::credentials_name(&resource.spec)?;
     let status = resource.status.as_ref()?;
-    let version = |list: &[ObservedSecret]| list.iter().find(|s| s.name == name).map(|s| s.resource_version.clone());
-    let same = version(observed).is_some() && version(observed) == version(&status.observed_secrets);
+    let version = version_of(observed, name);
+    let same = version.is_some() && version == version_of(&status.observed_secrets, name);
     status.account_id.clone().filter(|_| same).map(AccountId)
 }
 

@@ -149,11 +149,8 @@ pub async fn report(
     match write_status(&api, &resource.name_any(), &uid, &status).await {
         Ok(stored) => {
             let mut memory = entry.lock();
-            memory.owed = None;
-            memory.written = Some(Written {
-                version: stored.resource_version().unwrap_or_default(),
-                status: Box::new(status.clone()),
-            });
+            let version = stored.resource_version().unwrap_or_default();
+            memory.written = memory.owed.take().map(|status| Written { version, status });
             Ok(status)
         }
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {

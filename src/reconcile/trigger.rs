@@ -35,8 +35,8 @@ impl Premises {
     /// Notes the versions that were really read: the watch may be behind, or not have begun.
     pub fn went_by(&mut self, read: &[ObservedSecret]) {
         for (name, sight) in &mut self.secrets {
-            if let Some(secret) = read.iter().find(|secret| secret.name == *name) {
-                *sight = SecretSight::Present(secret.resource_version.clone());
+            if let Some(version) = version_of(read, name) {
+                *sight = SecretSight::Present(version.to_owned());
             }
         }
     }
@@ -137,17 +137,18 @@ pub fn due(view: &View<'_>) -> Due {
 
 /// Whether a referenced Secret is not the one whose version the status recorded.
 pub fn secrets_changed(seen: &[(String, SecretSight)], observed: &[ObservedSecret]) -> bool {
-    seen.iter().any(|(name, sight)| {
-        let recorded = observed
-            .iter()
-            .find(|o| o.name == *name)
-            .map(|o| o.resource_version.as_str());
-        match (sight, recorded) {
+    seen.iter()
+        .any(|(name, sight)| match (sight, version_of(observed, name)) {
             (SecretSight::Unknown, _) | (SecretSight::Gone, None) => false,
             (SecretSight::Gone, Some(_)) | (SecretSight::Present(_), None) => true,
             (SecretSight::Present(version), Some(recorded)) => is_newer(version, recorded),
-        }
-    })
+        })
+}
+
+/// The version of a Secret in a list of those that were read.
+pub fn version_of<'a>(read: &'a [ObservedSecret], name: &str) -> Option<&'a str> {
+    let secret = read.iter().find(|secret| secret.name == name)?;
+    Some(&secret.resource_version)
 }
 
 /// The watch may lag behind a read, so only a newer version is a change; versions are comparable numbers in every

@@ -9,7 +9,7 @@ use super::decide::{Cause, Observed, Plan};
 use super::failure::Failure;
 use super::observe::{self, Inputs};
 use super::report::{News, last_error, report};
-use super::trigger::Due;
+use super::trigger::{Due, version_of};
 use super::{Pass, advice, desired, finalizer, secrets};
 use crate::api::ObservedSecret;
 use crate::domain::{FieldDifference, LiveSetting};
@@ -53,6 +53,7 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
             news
         }
         Err(failure) => {
+            let failure = failure.unless_past(pass.ctx.claim.holds());
             failed(pass, what, seen, &failure).await?;
             return Err(failure);
         }
@@ -343,9 +344,8 @@ fn key_may_have_changed(pass: &Pass<'_>, observed: &[ObservedSecret]) -> bool {
     let Some((name, _)) = secrets::key_ref(&pass.resource.spec) else {
         return false;
     };
-    let version = |list: &[ObservedSecret]| list.iter().find(|s| s.name == name).map(|s| s.resource_version.clone());
     let refused = ready_reason(&pass.status.conditions) == Some(Reason::InvalidSpec);
-    refused || version(observed) != version(&pass.status.observed_secrets)
+    refused || version_of(observed, name) != version_of(&pass.status.observed_secrets, name)
 }
 
 /// Says in the status and in an event what went wrong, as far as the contract wants it said.

@@ -5,16 +5,17 @@ use harness::Vmc;
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID, KEY_SECRET};
 
+/// Another AccessKey of the same account, in the Secret `second`.
+async fn second_key(stage: &Stage) {
+    let (id, secret) = ("SecondKeyOfTheAccount", "AnotherSecret");
+    stage.endpoint.world().add_key(id, secret, vod_endpoint::ACCOUNT);
+    stage.access_key("second", id, secret).await;
+}
+
 #[tokio::test]
 async fn the_oldest_owns_the_next_takes_over() {
     let stage = Stage::set().await;
-    stage
-        .endpoint
-        .world()
-        .add_key("SecondKeyOfTheAccount", "AnotherSecret", vod_endpoint::ACCOUNT);
-    stage
-        .access_key("second", "SecondKeyOfTheAccount", "AnotherSecret")
-        .await;
+    second_key(&stage).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("own").events(["TranscodeComplete"])).await;
     stage.ready("own", "Applied").await;
@@ -114,7 +115,7 @@ async fn across_namespaces_and_while_the_owner_is_suspended() {
         .events(["SnapshotComplete"]);
     stage.apply(&rival).await;
     is_in_conflict(&stage, &other, "rival").await;
-    // A suspended owner still owns, and so does one whose Secret is gone.
+    // A suspended owner still owns.
     let suspended = json!({ "spec": { "suspend": true } });
     stage.cluster.patch_vmc(&stage.ns, "first", &suspended).await.unwrap();
     stage.suspended("first").await;
@@ -203,13 +204,7 @@ async fn the_next_takes_over_also_after_a_restart() {
 #[tokio::test]
 async fn an_account_that_is_known_outlives_an_outage_of_sts() {
     let stage = Stage::set().await;
-    stage
-        .endpoint
-        .world()
-        .add_key("SecondKeyOfTheAccount", "AnotherSecret", vod_endpoint::ACCOUNT);
-    stage
-        .access_key("second", "SecondKeyOfTheAccount", "AnotherSecret")
-        .await;
+    second_key(&stage).await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("known")).await;
     stage.ready("known", "Applied").await;
