@@ -46,9 +46,9 @@ pub struct SettingKey {
     pub app: AppId,
 }
 
-/// What a resource lays claim to.
+/// What a resource lays contender to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct Contender {
     /// The resource's uid.
     pub uid: String,
     /// Its name.
@@ -65,7 +65,7 @@ pub struct Claim {
     pub contends: bool,
 }
 
-impl Claim {
+impl Contender {
     fn key(&self) -> Option<SettingKey> {
         let account = self.account.clone()?;
         Some(SettingKey {
@@ -82,7 +82,7 @@ impl Claim {
 
 /// Whether a resource owns its setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Ownership {
     /// It does, or its account is not known yet and nobody is known to be before it.
     Owner,
     /// An older one does.
@@ -98,59 +98,59 @@ pub enum Verdict {
 
 type Rank = (Timestamp, String);
 
-/// All claims.
+/// All index.
 #[derive(Default)]
-pub struct Claims {
-    by_uid: HashMap<String, Claim>,
+pub struct OwnershipIndex {
+    by_uid: HashMap<String, Contender>,
     groups: BTreeMap<SettingKey, BTreeSet<Rank>>,
 }
 
-impl Claims {
-    /// Adds a claim or renews it. An account that was learned stays, unless `claim` names one for the first time.
-    /// Returns the others whose verdict changed.
-    pub fn upsert(&mut self, mut claim: Claim) -> Vec<ObjectName> {
-        if let Some(before) = self.by_uid.get(&claim.uid) {
-            claim.account = before.account.clone().or(claim.account);
-            if *before == claim {
+impl OwnershipIndex {
+    /// Adds a contender or renews it. An account that was learned stays, unless `contender` names one for the first time.
+    /// Returns the others whose ownership_of changed.
+    pub fn upsert(&mut self, mut contender: Contender) -> Vec<ObjectName> {
+        if let Some(before) = self.by_uid.get(&contender.uid) {
+            contender.account = before.account.clone().or(contender.account);
+            if *before == contender {
                 return Vec::new();
             }
         }
-        let uid = claim.uid.clone();
-        self.change(&uid, Some(claim))
+        let uid = contender.uid.clone();
+        self.change(&uid, Some(contender))
     }
 
-    /// Removes a claim. Returns the others whose verdict changed.
+    /// Removes a contender. Returns the others whose ownership_of changed.
     pub fn remove(&mut self, uid: &str) -> Vec<ObjectName> {
         self.change(uid, None)
     }
 
-    /// Notes whose account it is. Returns the others whose verdict changed.
+    /// Notes whose account it is. Returns the others whose ownership_of changed.
     pub fn set_account(&mut self, uid: &str, account: Option<AccountKey>) -> Vec<ObjectName> {
         match self.by_uid.get(uid) {
             Some(before) if before.account != account => {
-                let claim = Claim {
+                let contender = Contender {
                     account,
                     ..before.clone()
                 };
-                self.change(uid, Some(claim))
+                self.change(uid, Some(contender))
             }
             _ => Vec::new(),
         }
     }
 
     /// Whether a resource owns its setting.
-    pub fn verdict(&self, uid: &str) -> Verdict {
-        let Some(claim) = self.by_uid.get(uid) else {
-            return Verdict::Unknown;
+    pub fn ownership_of(&self, uid: &str) -> Ownership {
+        let Some(contender) = self.by_uid.get(uid) else {
+            return Ownership::Unknown;
         };
-        if !claim.contends {
-            return Verdict::NotContending;
+        if !contender.contends {
+            return Ownership::NotContending;
         }
-        match claim.key().and_then(|key| self.owner(&key)) {
-            Some(owner) if owner.uid != uid => Verdict::Loser {
+        match contender.key().and_then(|key| self.owner(&key)) {
+            Some(owner) if owner.uid != uid => Ownership::Loser {
                 owner: owner.name.clone(),
             },
-            _ => Verdict::Owner,
+            _ => Ownership::Owner,
         }
     }
 
@@ -159,30 +159,30 @@ impl Claims {
         let group = self
             .by_uid
             .get(uid)
-            .and_then(Claim::key)
+            .and_then(Contender::key)
             .and_then(|key| self.groups.get(&key));
         group
             .and_then(BTreeSet::first)
             .map_or_else(|| uid.to_owned(), |(_, first)| first.clone())
     }
 
-    fn owner(&self, key: &SettingKey) -> Option<&Claim> {
+    fn owner(&self, key: &SettingKey) -> Option<&Contender> {
         let group = self.groups.get(key)?;
         group
             .iter()
             .filter_map(|(_, uid)| self.by_uid.get(uid))
-            .find(|claim| claim.contends)
+            .find(|contender| contender.contends)
     }
 
-    fn change(&mut self, uid: &str, claim: Option<Claim>) -> Vec<ObjectName> {
+    fn change(&mut self, uid: &str, contender: Option<Contender>) -> Vec<ObjectName> {
         let before = self.by_uid.get(uid).cloned();
-        let keys: BTreeSet<SettingKey> = [&before, &claim]
+        let keys: BTreeSet<SettingKey> = [&before, &contender]
             .into_iter()
-            .filter_map(|c| c.as_ref().and_then(Claim::key))
+            .filter_map(|c| c.as_ref().and_then(Contender::key))
             .collect();
-        let owners = |claims: &Self| -> Vec<Option<String>> {
+        let owners = |index: &Self| -> Vec<Option<String>> {
             keys.iter()
-                .map(|key| claims.owner(key).map(|owner| owner.uid.clone()))
+                .map(|key| index.owner(key).map(|owner| owner.uid.clone()))
                 .collect()
         };
         let owners_before = owners(self);
@@ -195,12 +195,12 @@ impl Claims {
                 self.groups.remove(&key);
             }
         }
-        match claim {
-            Some(claim) => {
-                if let Some(key) = claim.key() {
-                    self.groups.entry(key).or_default().insert(claim.rank());
+        match contender {
+            Some(contender) => {
+                if let Some(key) = contender.key() {
+                    self.groups.entry(key).or_default().insert(contender.rank());
                 }
-                self.by_uid.insert(uid.to_owned(), claim);
+                self.by_uid.insert(uid.to_owned(), contender);
             }
             None => {
                 self.by_uid.remove(uid);
@@ -216,8 +216,8 @@ impl Claims {
             .flatten()
             .filter(|(_, member)| member != uid)
             .filter_map(|(_, member)| self.by_uid.get(member))
-            .filter(|claim| claim.contends)
-            .map(|claim| claim.name.clone())
+            .filter(|contender| contender.contends)
+            .map(|contender| contender.name.clone())
             .collect()
     }
 }

@@ -17,10 +17,10 @@ use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, Identi
 use crate::events::{self, Events};
 use crate::lease::{Claim, Elector, LeaseTimings, identity};
 use crate::metrics::Metrics;
-use crate::ownership::Claims;
+use crate::ownership::OwnershipIndex;
 use crate::quota::{Admission, Limiter, SharedReads};
 use crate::reconcile::context::{Context, Defaults};
-use crate::reconcile::memory::Memories;
+use crate::reconcile::object_state::ObjectStates;
 use crate::reconcile::secrets::{SecretIndex, SecretUsers};
 
 /// So many statuses are written at once: a crowd of new resources must not flood the API server.
@@ -234,8 +234,8 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
         limiter: Arc::clone(&parts.limiter),
         admission: Arc::clone(&parts.admission),
         reads: SharedReads::default(),
-        claims: Mutex::new(Claims::default()),
-        memories: Memories::default(),
+        ownership: Mutex::new(OwnershipIndex::default()),
+        object_states: ObjectStates::default(),
         secrets: SecretIndex::default(),
         secret_users: SecretUsers::default(),
         woken: Mutex::new(HashSet::new()),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use vod_operator::cloud::{Acs3Request, acs3_authorization, canonical_query, rpc_signature};
+use vod_operator::cloud::{Acs3Request, acs3_authorization, canonical_query, hmac_sha1_signature};
 
 type Map = BTreeMap<String, String>;
 
@@ -93,7 +93,7 @@ fn the_older_style_as_the_sdks_sign_it() {
         let query = query_of(&parameters);
         let signature = vector["signature"].as_str().unwrap();
         assert_eq!(query, vector["canonical_query_string"].as_str().unwrap(), "{name}");
-        assert_eq!(rpc_signature(method, &query, secret), signature, "{name}");
+        assert_eq!(hmac_sha1_signature(method, &query, secret), signature, "{name}");
         assert_eq!(vod_endpoint::sign_rpc(method, &parameters, secret), signature, "{name}");
     }
     assert!(all.len() >= 15, "the vectors are there");
@@ -106,11 +106,11 @@ proptest! {
         secret in "[A-Za-z0-9]{8,30}", other in "[A-Za-z0-9]{31,32}", at in any::<proptest::sample::Index>(),
     ) {
         let query = query_of(&parameters);
-        let signature = rpc_signature("POST", &query, &secret);
+        let signature = hmac_sha1_signature("POST", &query, &secret);
         prop_assert_eq!(&signature, &vod_endpoint::sign_rpc("POST", &parameters, &secret));
-        prop_assert_ne!(&signature, &rpc_signature("POST", &query, &other));
-        prop_assert_ne!(&signature, &rpc_signature("GET", &query, &secret));
-        prop_assert_ne!(signature, rpc_signature("POST", &query_of(&changed(&parameters, at)), &secret));
+        prop_assert_ne!(&signature, &hmac_sha1_signature("POST", &query, &other));
+        prop_assert_ne!(&signature, &hmac_sha1_signature("GET", &query, &secret));
+        prop_assert_ne!(signature, hmac_sha1_signature("POST", &query_of(&changed(&parameters, at)), &secret));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::VodMessageCallback;
 /// The CustomResourceDefinition as YAML: what `vod-operator crd` prints and `crds/` holds.
 ///
 /// # Errors
-/// When the definition cannot be written as YAML, which would be a mistake of ours.
+/// When the CRD cannot be written as YAML, which would be a mistake of ours.
 pub fn crd_yaml() -> Result<String, serde_saphyr::ser::Error> {
     let mut crd = serde_json::to_value(VodMessageCallback::crd()).unwrap_or_default();
     if let Some(versions) = crd.pointer_mut("/spec/versions") {

@@ -1,4 +1,4 @@
-//! The rules that the API server applies, each with the message that names the field and the mend.
+//! The rules that the API server applies, each with the message that names the field and the fix.
 #![allow(missing_docs, reason = "a rule's name and message say it all")]
 
 /// A CEL expression and what the user is told when it is false.

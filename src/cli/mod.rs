@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_command_line_is_sound() {
         Cli::command().debug_assert();
     }
 

@@ -7,10 +7,10 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::acs3::{self, Acs3Request};
-use super::answer::{Answer, Refusal, Refused, interpret, refused, transport_error};
-use super::clock::{Clock, timestamp};
-use super::{CallError, EndpointUrl, canonical_query, rpc};
+use super::clock_skew::{ClockSkew, timestamp};
+use super::response::{Refusal, Refused, Response, interpret, refused, transport_error};
+use super::sign::acs3::{self, Acs3Request};
+use super::{CallError, EndpointUrl, canonical_query};
 use crate::credentials::Credentials;
 
 /// No answer of these APIs comes near this size, and a status that quotes one must fit into an object of the API server.
@@ -49,7 +49,7 @@ impl Default for ClientOptions {
 
 /// An operation of a service.
 #[derive(Clone, Copy, Debug)]
-pub struct Api {
+pub struct Action {
     /// Its API version.
     pub version: &'static str,
     /// Its name.
@@ -69,7 +69,7 @@ pub struct CloudClient {
     local: reqwest::Client,
     signature: SignatureStyle,
     call_timeout: Duration,
-    clock: Arc<Clock>,
+    clock: Arc<ClockSkew>,
     observer: Arc<dyn CallObserver>,
 }
 
@@ -117,15 +117,15 @@ impl CloudClient {
     /// Makes a signed call: a POST with all parameters in the query, as the API's metadata places them.
     ///
     /// # Errors
-    /// [`CallError`], classed and redacted. A clock that the service refused and a nonce that it has seen are mended
+    /// [`CallError`], classed and redacted. A clock that the service refused and a nonce that it has seen are fixed
     /// and the call repeated once.
     pub async fn call(
         &self,
         endpoint: &EndpointUrl,
-        api: Api,
+        api: Action,
         parameters: Parameters<'_>,
         credentials: &Credentials,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response, CallError> {
         self.call_in_turn(endpoint, api, parameters, credentials, async || Ok(()))
             .await
     }
@@ -137,17 +137,17 @@ impl CloudClient {
     pub async fn call_in_turn<T, F>(
         &self,
         endpoint: &EndpointUrl,
-        api: Api,
+        api: Action,
         parameters: Parameters<'_>,
         credentials: &Credentials,
         next_turn: impl FnOnce() -> F,
-    ) -> Result<Answer, CallError>
+    ) -> Result<Response, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {
         let sign = || self.sign(endpoint, api, parameters, credentials);
         match self.send(endpoint, api, sign).await {
-            Err(refusal) if self.is_mended(endpoint, &refusal) => {
+            Err(refusal) if self.is_fixed(endpoint, &refusal) => {
                 // It holds until the repeated call has its answer.
                 let _turn = next_turn().await?;
                 self.send(endpoint, api, sign).await.map_err(|refusal| refusal.error)
@@ -163,9 +163,9 @@ impl CloudClient {
     pub async fn call_unsigned(
         &self,
         endpoint: &EndpointUrl,
-        api: Api,
+        api: Action,
         form: Parameters<'_>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response, CallError> {
         let prepare = || {
             let now = timestamp(self.clock.now(endpoint.host()));
             let common = [
@@ -193,7 +193,7 @@ impl CloudClient {
         self.send(endpoint, api, prepare).await.map_err(|refusal| refusal.error)
     }
 
-    fn is_mended(&self, endpoint: &EndpointUrl, refusal: &Refused) -> bool {
+    fn is_fixed(&self, endpoint: &EndpointUrl, refusal: &Refused) -> bool {
         let code = refusal.error.code.to_ascii_lowercase();
         if code == "signaturenonceused" {
             return true;
@@ -209,7 +209,7 @@ impl CloudClient {
     fn sign(
         &self,
         endpoint: &EndpointUrl,
-        api: Api,
+        api: Action,
         parameters: Parameters<'_>,
         credentials: &Credentials,
     ) -> Prepared {
@@ -283,7 +283,7 @@ impl CloudClient {
                 ]);
                 all.extend(token.map(|token| ("SecurityToken", token)));
                 let query = Zeroizing::new(canonical_query(all));
-                let signature = rpc::signature("POST", &query, secret);
+                let signature = super::sign::hmac_sha1::signature("POST", &query, secret);
                 let signed = format!("{}&Signature={}", query.as_str(), super::encode(&signature));
                 secrets.push(Zeroizing::new(signature));
                 Zeroizing::new(signed)
@@ -300,9 +300,9 @@ impl CloudClient {
     async fn send(
         &self,
         endpoint: &EndpointUrl,
-        api: Api,
+        api: Action,
         prepare: impl FnOnce() -> Prepared,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Response, Refusal> {
         let started = Instant::now();
         let prepared = prepare();
         let bound = tokio::time::timeout(self.call_timeout, self.exchange(endpoint, &prepared)).await;
@@ -316,7 +316,7 @@ impl CloudClient {
         result
     }
 
-    async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Answer, Refusal> {
+    async fn exchange(&self, endpoint: &EndpointUrl, prepared: &Prepared) -> Result<Response, Refusal> {
         let url = Zeroizing::new({
             let slash = if endpoint.path() == "/" { "/" } else { "" };
             format!("{}{slash}?{}", endpoint.as_str(), prepared.query.as_str())

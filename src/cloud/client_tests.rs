@@ -61,7 +61,7 @@ fn http(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
     )
 }
 
-async fn call(answers: Vec<Option<Vec<u8>>>, style: SignatureStyle) -> (Result<Answer, CallError>, Vec<String>) {
+async fn call(answers: Vec<Option<Vec<u8>>>, style: SignatureStyle) -> (Result<Response, CallError>, Vec<String>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = server(answers).await;
     let seen = Arc::new(Seen::default());
@@ -71,7 +71,7 @@ async fn call(answers: Vec<Option<Vec<u8>>>, style: SignatureStyle) -> (Result<A
         call_timeout: Duration::from_secs(3),
     };
     let client = CloudClient::new(&options, Arc::clone(&seen) as Arc<dyn CallObserver>).unwrap();
-    let api = Api {
+    let api = Action {
         version: "1",
         action: "SetMessageCallback",
     };
@@ -219,7 +219,7 @@ async fn nobody_there_is_not_a_lost_answer() {
     let url = EndpointUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let client = CloudClient::new(&ClientOptions::default(), Arc::new(Seen::default())).unwrap();
-    let api = Api {
+    let api = Action {
         version: "1",
         action: "SetMessageCallback",
     };

@@ -20,7 +20,7 @@ impl EndpointUrl {
     /// When it is not one.
     pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
         let scheme = text.starts_with("http://") || text.starts_with("https://");
-        // What the parser forgives or mends, a request must not depend on.
+        // What the parser forgives or fixes, a request must not depend on.
         let odd = |c: char| !c.is_ascii_graphic() || "{}\\\"<>@?#".contains(c);
         if !scheme || text.contains(odd) || text.contains(":///") {
             return Err(InvalidEndpoint);

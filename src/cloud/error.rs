@@ -196,7 +196,7 @@ mod tests {
         let table = [
             ("Throttling", 400, Throttling),
             ("Throttling.User", 400, Throttling),
-            ("Throttling.Api", 503, Throttling),
+            ("Throttling.Action", 503, Throttling),
             ("Rejected.Throttling", 400, Throttling),
             ("Whatever", 429, Throttling),
             ("ServiceUnAvailable", 503, Transient),

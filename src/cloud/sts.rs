@@ -3,7 +3,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Answer, Api, CallError, CloudClient, EndpointUrl};
+use super::{Action, CallError, CloudClient, EndpointUrl, Response};
 use crate::credentials::{AssumeRole, CredentialIdentity, Credentials};
 use crate::domain::AccountId;
 
@@ -51,7 +51,7 @@ impl Sts {
         endpoint: &EndpointUrl,
         credentials: &Credentials,
     ) -> Result<AccountId, CallError> {
-        let api = Api {
+        let api = Action {
             version: VERSION,
             action: "GetCallerIdentity",
         };
@@ -84,7 +84,7 @@ impl Sts {
             ("DurationSeconds", plain(DURATION)),
         ];
         parameters.extend(role.external_id.as_deref().map(|id| ("ExternalId", plain(id))));
-        let api = Api {
+        let api = Action {
             version: VERSION,
             action: "AssumeRole",
         };
@@ -113,7 +113,7 @@ impl Sts {
             ("RoleSessionName", plain(session_name)),
             ("DurationSeconds", plain(DURATION)),
         ];
-        let api = Api {
+        let api = Action {
             version: VERSION,
             action: "AssumeRoleWithOIDC",
         };
@@ -121,7 +121,7 @@ impl Sts {
     }
 }
 
-fn temporary(answer: &Answer, identity: CredentialIdentity) -> Result<Credentials, CallError> {
+fn temporary(answer: &Response, identity: CredentialIdentity) -> Result<Credentials, CallError> {
     let Assumed { credentials } = answer.parse()?;
     let expires_at: Timestamp = credentials
         .expiration

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Answer, Api, CallError, CloudClient, EndpointUrl};
+use super::{Action, CallError, CloudClient, EndpointUrl, Response};
 use crate::credentials::Credentials;
 use crate::domain::{AppId, LiveSetting};
 
@@ -14,7 +14,7 @@ pub struct Vod(CloudClient);
 
 /// What GetMessageCallback answered.
 #[derive(Debug)]
-pub struct GetAnswer {
+pub struct GetResponse {
     /// The setting; absent when nothing is set.
     pub setting: Option<LiveSetting>,
     /// The answer's RequestId.
@@ -65,7 +65,7 @@ impl Vod {
         credentials: &Credentials,
         app: &AppId,
         next_turn: impl FnOnce() -> F,
-    ) -> Result<GetAnswer, CallError>
+    ) -> Result<GetResponse, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {
@@ -74,7 +74,7 @@ impl Vod {
             .await
         {
             Err(error) if error.is_not_found() => {
-                return Ok(GetAnswer {
+                return Ok(GetResponse {
                     setting: None,
                     request_id: error.request_id,
                 });
@@ -86,7 +86,7 @@ impl Vod {
             .message_callback
             .map(LiveSetting::from)
             .filter(|s| *s != LiveSetting::default());
-        Ok(GetAnswer {
+        Ok(GetResponse {
             setting,
             request_id: answer.request_id,
         })
@@ -136,7 +136,7 @@ impl Vod {
             )
             .await
         {
-            Ok(Answer {
+            Ok(Response {
                 request_id: Some(id), ..
             }) => Ok(Deleted { request_id: Some(id) }),
             Ok(_) => Err(without_request_id()),
@@ -154,14 +154,14 @@ impl Vod {
         parameters: &[(&'static str, Zeroizing<String>)],
         credentials: &Credentials,
         next_turn: impl FnOnce() -> F,
-    ) -> Result<Answer, CallError>
+    ) -> Result<Response, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {
         self.0
             .call_in_turn(
                 endpoint,
-                Api {
+                Action {
                     version: VERSION,
                     action,
                 },

@@ -3,9 +3,9 @@
 //! Each watched namespace has a controller of its own, so that one whose watch is refused holds up no other; what
 //! they must agree on (ownership, quota, memory) is in the shared [`Context`].
 
-mod pulse;
 mod resource_watch;
 mod secret_watch;
+mod watch_health;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::reconcile::reconcile;
 
 type Name = ObjectRef<VodMessageCallback>;
 
-pub(crate) use pulse::silence;
+pub(crate) use watch_health::silence;
 
 /// What is watched, and how.
 #[derive(Clone)]
@@ -79,7 +79,7 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
 async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health, woken: UnboundedReceiver<Name>) {
     let (store, writer) = reflector::store();
     let (listed, is_listed) = tokio::sync::watch::channel(false);
-    let failed = pulse::Failed::default();
+    let failed = watch_health::Failed::default();
     let api: Api<VodMessageCallback> = match namespace.as_str() {
         "" => Api::all(ctx.client.clone()),
         one => Api::namespaced(ctx.client.clone(), one),
@@ -92,7 +92,7 @@ async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health,
             &namespace
         }
     );
-    let pulse = pulse::take(api, name, scope.watch, failed.clone(), health.clone());
+    let pulse = watch_health::take(api, name, scope.watch, failed.clone(), health.clone());
     let synced = is_listed.clone();
     let in_vain = stopped_before(is_listed.clone(), ctx.stop.clone());
     let resources = resource_watch::changes(Arc::clone(&ctx), &scope, &namespace, failed, writer, listed);
@@ -162,6 +162,6 @@ async fn report_states(ctx: Arc<Context>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        ctx.metrics.set_states(&ctx.memories.states());
+        ctx.metrics.set_states(&ctx.object_states.states());
     }
 }

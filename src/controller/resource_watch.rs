@@ -1,4 +1,4 @@
-//! The watch of our own resources: keeps the ownership index and the memories in step with it, and passes on only
+//! The watch of our own resources: keeps the ownership index and the object_states in step with it, and passes on only
 //! what should wake a resource.
 
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
 use super::Scope;
-use super::pulse::{self, Failed};
+use super::watch_health::{self, Failed};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::VodMessageCallback;
 use crate::domain::{AccountId, AccountKey, AppId, Region};
-use crate::ownership::{Claim, ObjectName};
+use crate::ownership::{Contender, ObjectName};
 use crate::reconcile::contends;
 use crate::reconcile::context::Context;
 
@@ -37,7 +37,7 @@ pub(super) fn changes(
         one => Api::namespaced(scope.client.clone(), one),
     };
     let metrics = Arc::clone(&ctx.metrics);
-    let mut follower = Follower {
+    let mut index = WatchIndex {
         ctx,
         known: HashMap::new(),
         listing: None,
@@ -47,7 +47,7 @@ pub(super) fn changes(
         .inspect(move |event| match event {
             Ok(_) => failed.no_longer(),
             Err(error) => {
-                if !pulse::is_answer(error) {
+                if !watch_health::is_answer(error) {
                     failed.now();
                 }
                 metrics.watch_failed("resources");
@@ -57,7 +57,7 @@ pub(super) fn changes(
         .try_filter_map(|event| future::ready(Ok(readable(event))))
         .map_ok(|event| event.modify(slim))
         .inspect_ok(move |event| {
-            follower.follow(event);
+            index.follow(event);
             if matches!(event, Event::InitDone) {
                 listed.send_replace(true);
             }
@@ -113,8 +113,8 @@ struct Known {
     change: u64,
 }
 
-/// Follows the watch with the ownership index and the memories.
-struct Follower {
+/// Follows the watch with the ownership index and the object_states.
+struct WatchIndex {
     ctx: Arc<Context>,
     /// By uid: the name, and what a waiting check should be interrupted for.
     known: HashMap<String, Known>,
@@ -122,7 +122,7 @@ struct Follower {
     listing: Option<HashMap<String, Known>>,
 }
 
-impl Follower {
+impl WatchIndex {
     fn follow(&mut self, event: &Event<VodMessageCallback>) {
         match event {
             Event::Init => self.listing = Some(HashMap::new()),
@@ -156,35 +156,35 @@ impl Follower {
         let uid = resource.uid().unwrap_or_default();
         let change = what_wakes(resource).unwrap_or_default();
         if self.known.get(&uid).is_some_and(|before| before.change != change)
-            && let Some(entry) = self.ctx.memories.find(&uid)
+            && let Some(entry) = self.ctx.object_states.find(&uid)
         {
             entry.changed.notify_one();
         }
         let name = ObjectName::of(resource);
         self.ctx.secret_users.refer(&uid, &name, &resource.spec);
-        let woken = self.ctx.claims().upsert(claim(resource));
+        let woken = self.ctx.ownership().upsert(contender(resource));
         self.ctx.wake_all(woken);
         (uid, Known { name, change })
     }
 
     fn gone(&self, uid: &str, name: &ObjectName) {
-        self.ctx.memories.forget(uid);
+        self.ctx.object_states.forget(uid);
         self.ctx.events.forget(uid);
         self.ctx.secret_users.forget(uid, name);
-        let woken = self.ctx.claims().remove(uid);
+        let woken = self.ctx.ownership().remove(uid);
         self.ctx.wake_all(woken);
     }
 }
 
 /// What a resource lays claim to, as far as its own words tell; the account is the one its status names until a
 /// reconcile learns better.
-fn claim(resource: &VodMessageCallback) -> Claim {
+fn contender(resource: &VodMessageCallback) -> Contender {
     let account = resource
         .status
         .as_ref()
         .and_then(|s| s.account_id.clone())
         .map(|id| AccountKey::Account(AccountId(id)));
-    Claim {
+    Contender {
         uid: resource.uid().unwrap_or_default(),
         name: ObjectName::of(resource),
         created: resource

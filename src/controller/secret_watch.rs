@@ -78,10 +78,10 @@ fn note(
         Event::InitApply(secret) | Event::Apply(secret) => {
             let (namespace, name) = name(&secret);
             listing.insert((namespace.clone(), name.clone()));
-            let news = ctx
+            let changed = ctx
                 .secrets
                 .present(&namespace, &name, &secret.resource_version().unwrap_or_default());
-            if news { vec![(namespace, name)] } else { Vec::new() }
+            if changed { vec![(namespace, name)] } else { Vec::new() }
         }
         Event::Delete(secret) => {
             let (namespace, name) = name(&secret);

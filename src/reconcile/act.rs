@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::context::{Context, LiveRead};
 use super::failure::Failure;
-use super::memory::Entry;
+use super::object_state::Entry;
 use super::observe::{self, Access};
 use crate::cloud::CallError;
 use crate::domain::{FieldDifference, Setting};
@@ -16,7 +16,7 @@ use crate::status::Reason;
 pub struct Applied {
     /// Its RequestId.
     pub request_id: String,
-    /// The read-back, where it succeeded; it is owed otherwise.
+    /// The read-back, where it succeeded; it is due otherwise.
     pub live: Option<LiveRead>,
     /// Where the service's own words differ from what was sent.
     pub rewritten: Vec<FieldDifference>,

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::memory::Memories;
+use super::object_state::ObjectStates;
 use super::secrets::{SecretIndex, SecretUsers};
 use crate::api::VodMessageCallback;
 use crate::cloud::{CallError, Endpoints, Vod};
@@ -18,7 +18,7 @@ use crate::domain::LiveSetting;
 use crate::events::Events;
 use crate::lease::Claim;
 use crate::metrics::Metrics;
-use crate::ownership::{Claims, ObjectName};
+use crate::ownership::{ObjectName, OwnershipIndex};
 use crate::quota::{Admission, Limiter, SharedReads};
 
 /// How long a call in flight may go on after the claim's deadline.
@@ -59,9 +59,9 @@ pub struct Context {
     /// Reads of one setting are shared.
     pub reads: SharedReads<LiveRead, Arc<CallError>>,
     /// Who owns which setting.
-    pub claims: Mutex<Claims>,
+    pub ownership: Mutex<OwnershipIndex>,
     /// What is remembered of each resource.
-    pub memories: Memories,
+    pub object_states: ObjectStates,
     /// The versions of Secrets.
     pub secrets: SecretIndex,
     /// Which resources refer to which Secret.
@@ -84,8 +84,8 @@ pub struct Context {
 
 impl Context {
     /// Locks the ownership index; never held across an await.
-    pub fn claims(&self) -> MutexGuard<'_, Claims> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn ownership(&self) -> MutexGuard<'_, OwnershipIndex> {
+        self.ownership.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has resources looked at again because a rival came or went.

@@ -12,7 +12,7 @@ pub struct Observed<'a> {
     pub wanted_applied: &'a AppliedSetting,
     /// What was last applied to this account, if anything.
     pub applied: Option<&'a AppliedSetting>,
-    /// What the service reported after that; absent also when the read-back is still owed.
+    /// What the service reported after that; absent also when the read-back is still due.
     pub baseline: Option<&'a LiveSetting>,
     /// The Secret that holds the AuthKey is not the version that was applied.
     pub key_may_have_changed: bool,
@@ -99,7 +99,7 @@ impl Observed<'_> {
 
 /// What becomes of the setting when its resource goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum Cleanup {
     /// Call DeleteMessageCallback.
     Delete,
     /// Nothing is set any more: nothing to do.
@@ -110,13 +110,13 @@ pub enum Farewell {
 
 /// Decides on deletion by what was applied, what was reported after it, and what is live now. The key does not
 /// count: its Secret may be gone or newer.
-pub fn farewell(
+pub fn cleanup(
     applied: &Setting,
     auth_enabled: bool,
     baseline: Option<&LiveSetting>,
     live: Option<&LiveSetting>,
-) -> Farewell {
-    let Some(live) = live else { return Farewell::AlreadyGone };
+) -> Cleanup {
+    let Some(live) = live else { return Cleanup::AlreadyGone };
     let mut found = applied.differences(Some(live), baseline);
     // The switch is compared apart, because a setting with signing on cannot be written down without its key.
     let live_on = live
@@ -134,9 +134,9 @@ pub fn farewell(
         });
     }
     if found.is_empty() {
-        Farewell::Delete
+        Cleanup::Delete
     } else {
-        Farewell::NotOurs(found)
+        Cleanup::NotOurs(found)
     }
 }
 

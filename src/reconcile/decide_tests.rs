@@ -165,7 +165,7 @@ fn the_table() {
             "correct",
         ),
         (
-            "read-back owed",
+            "read-back due",
             Some(&now),
             &none,
             false,
@@ -174,7 +174,7 @@ fn the_table() {
             "baseline",
         ),
         (
-            "read-back owed, gone",
+            "read-back due, gone",
             Some(&now),
             &none,
             false,
@@ -339,12 +339,12 @@ fn the_farewell_table() {
         auth_key: Some(Zeroizing::new("Bb2".into())),
         ..live()
     };
-    let ask = |live: Option<&LiveSetting>| farewell(&unsigned, true, Some(&baseline), live);
-    assert_eq!(ask(None), Farewell::AlreadyGone);
-    assert_eq!(ask(Some(&live())), Farewell::Delete);
-    assert_eq!(ask(Some(&other_key)), Farewell::Delete);
-    assert!(matches!(ask(Some(&moved())), Farewell::NotOurs(_)));
-    assert!(matches!(ask(Some(&off)), Farewell::NotOurs(found) if found[0].field == Field::AuthEnabled));
+    let ask = |live: Option<&LiveSetting>| cleanup(&unsigned, true, Some(&baseline), live);
+    assert_eq!(ask(None), Cleanup::AlreadyGone);
+    assert_eq!(ask(Some(&live())), Cleanup::Delete);
+    assert_eq!(ask(Some(&other_key)), Cleanup::Delete);
+    assert!(matches!(ask(Some(&moved())), Cleanup::NotOurs(_)));
+    assert!(matches!(ask(Some(&off)), Cleanup::NotOurs(found) if found[0].field == Field::AuthEnabled));
 }
 
 proptest! {

@@ -12,7 +12,7 @@ pub enum Failure {
     Stalled {
         /// What.
         reason: Reason,
-        /// In words, with the mend.
+        /// In words, with the fix.
         message: String,
         /// The service's own answer, if it was asked.
         call: Option<Box<CallError>>,
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// What a leader of the past meets is no news of the resource: whoever leads now finds out for itself.
+    /// What a stale leader meets is no news of the resource: whoever leads now finds out for itself.
     pub fn unless_past(self, leads: bool) -> Self {
         if leads { self } else { Self::Stopping }
     }
@@ -130,7 +130,7 @@ mod tests {
 
     /// A deletion whose grace period is over is released on any failure but this one.
     #[test]
-    fn what_a_leader_of_the_past_meets_is_no_news() {
+    fn what_a_stale_leader_meets_is_no_news() {
         let cut_off = || Failure::from(CallError::cut_off());
         assert!(matches!(cut_off().unless_past(true), Failure::Waiting { .. }));
         assert!(matches!(cut_off().unless_past(false), Failure::Stopping));

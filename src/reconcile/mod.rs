@@ -3,19 +3,19 @@
 //! [`trigger`] and [`decide`] are pure; [`observe`], [`act`], [`finalizer`] and [`report`] do the I/O.
 
 mod act;
-mod advice;
+mod apply;
+mod cleanup;
 pub mod context;
+mod convert;
 pub mod decide;
-mod desired;
 mod failure;
-mod farewell;
 mod finalizer;
-pub mod memory;
+pub mod object_state;
 mod observe;
 mod report;
 pub mod secrets;
 pub mod trigger;
-mod work;
+mod warnings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +26,15 @@ use tokio::time::Instant;
 
 use self::context::Context;
 use self::failure::Failure;
-use self::memory::Entry;
-use self::report::{News, current_status, report};
-use self::trigger::{Due, Premises, Retry, View, due};
+use self::object_state::Entry;
+use self::report::{StatusUpdate, current_status, report};
+use self::trigger::{Due, Retry, RetryInputs, View, due};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::{ManagementPolicy, VodMessageCallback, VodMessageCallbackStatus};
 use crate::ownership::ObjectName;
 use crate::quota::{Admitted, Urgency};
 use crate::schedule::next_check;
-use crate::status::{Reason, Situation, ready_reason};
+use crate::status::{Outcome, Reason, ready_reason};
 
 /// A change that waits longer than this for the quota says so in its status.
 const QUIET_WAIT: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub(crate) struct Pass<'a> {
     pub ctx: &'a Context,
     pub resource: &'a VodMessageCallback,
     pub entry: &'a Entry,
-    pub premises: Premises,
+    pub retry_inputs: RetryInputs,
     pub status: VodMessageCallbackStatus,
     pub interval: Duration,
 }
@@ -59,7 +59,7 @@ impl Pass<'_> {
 
     /// Whether the status says that the present generation is held by the service.
     pub fn holds_generation(&self) -> bool {
-        self.status.observed_generation == Some(self.premises.generation)
+        self.status.observed_generation == Some(self.retry_inputs.generation)
             && ready_reason(&self.status.conditions).is_some_and(Reason::is_ready)
     }
 }
@@ -71,10 +71,10 @@ pub async fn reconcile(
 ) -> Result<Action, std::convert::Infallible> {
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
-    let entry = ctx.memories.of(&uid);
+    let entry = ctx.object_states.of(&uid);
     let status = current_status(&resource, &entry);
-    let premises = premises(&ctx, &resource);
-    let interval = desired::check_interval(&resource.spec, ctx.defaults.check_interval);
+    let retry_inputs = retry_inputs(&ctx, &resource);
+    let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);
     let what = {
         let woken = ctx.was_woken(&ObjectName::of(resource.as_ref()));
         let mut memory = entry.lock();
@@ -87,9 +87,9 @@ pub async fn reconcile(
         }
         memory.state = ready_reason(&status.conditions).or(Some(Reason::Progressing));
         memory.woken |= woken;
-        memory.deleting = premises.deleting;
+        memory.deleting = retry_inputs.deleting;
         let view = View {
-            premises: &premises,
+            retry_inputs: &retry_inputs,
             status: &status,
             suspended: resource.spec.suspend,
             has_finalizer: finalizer::is_on(&resource),
@@ -104,18 +104,18 @@ pub async fn reconcile(
         ctx: &ctx,
         resource: &resource,
         entry: &entry,
-        premises,
+        retry_inputs,
         status,
         interval,
     };
-    let owed = entry.lock().owed.is_some();
+    let unwritten = entry.lock().unwritten.is_some();
     // Boxed: a restart looks at all resources at once, most of them with nothing due, and a crowd may wait for its turn.
     let result = match what {
         // What is known is said first; the next check comes in its own time.
-        Due::Nothing(_) | Due::ScheduledCheck if owed => Box::pin(pay(&mut pass)).await,
+        Due::Nothing(_) | Due::ScheduledCheck if unwritten => Box::pin(write_unwritten_status(&mut pass)).await,
         Due::Nothing(wait) => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
         Due::Suspend => Box::pin(suspend(&mut pass)).await,
-        Due::Farewell => Box::pin(leave(&mut pass)).await,
+        Due::Cleanup => Box::pin(cleanup_in_turn(&mut pass)).await,
         Due::Change => Box::pin(admitted(&mut pass, Urgency::Change, what)).await,
         Due::RequestedCheck => Box::pin(admitted(&mut pass, Urgency::Change, what)).await,
         Due::ScheduledCheck => Box::pin(admitted(&mut pass, Urgency::Check, what)).await,
@@ -125,22 +125,29 @@ pub async fn reconcile(
         Err(failure) => failure.class(),
     };
     ctx.metrics.reconciled(label, started.elapsed());
-    Ok(settle(&pass, result))
+    Ok(next_action(&pass, result))
 }
 
 /// Writes the status that the API server would not take before.
-async fn pay(pass: &mut Pass<'_>) -> Result<(), Failure> {
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, News::default()).await?;
+async fn write_unwritten_status(pass: &mut Pass<'_>) -> Result<(), Failure> {
+    pass.status = report(
+        pass.ctx,
+        pass.resource,
+        pass.entry,
+        &pass.status,
+        StatusUpdate::default(),
+    )
+    .await?;
     Ok(())
 }
 
 /// Deletions wait for their turn as changes do.
-async fn leave(pass: &mut Pass<'_>) -> Result<(), Failure> {
+async fn cleanup_in_turn(pass: &mut Pass<'_>) -> Result<(), Failure> {
     let (ctx, entry) = (pass.ctx, pass.entry);
     let hint = account_hint(pass.resource);
     let work = async {
         let admission = ctx.admission.enter(Urgency::Change, &hint).await;
-        let done = Box::pin(farewell::farewell(pass)).await;
+        let done = Box::pin(cleanup::cleanup(pass)).await;
         drop(admission);
         done
     };
@@ -152,7 +159,7 @@ async fn leave(pass: &mut Pass<'_>) -> Result<(), Failure> {
 }
 
 /// When to look again.
-fn settle(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
+fn next_action(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
     let uid = pass.resource.uid().unwrap_or_default();
     let until_check = until_next_check(pass.ctx, &uid, pass.interval);
     let now = Instant::now();
@@ -161,11 +168,11 @@ fn settle(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
     memory.writing = false;
     memory.next_check = Some(now + until_check);
     let wait = match result {
-        Ok(()) if memory.read_back_owed && !pass.premises.deleting => memory.backoff.next(None),
+        Ok(()) if memory.read_back_due && !pass.retry_inputs.deleting => memory.backoff.next(None),
         Ok(()) => {
             memory.retry = None;
             memory.backoff.reset();
-            let done = pass.premises.deleting || pass.resource.spec.suspend;
+            let done = pass.retry_inputs.deleting || pass.resource.spec.suspend;
             return if done {
                 Action::await_change()
             } else {
@@ -185,14 +192,14 @@ fn settle(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
             until_check
         }
     };
-    let wait = if pass.premises.deleting {
-        wait.min(farewell::until_release(pass.ctx, pass.resource))
+    let wait = if pass.retry_inputs.deleting {
+        wait.min(cleanup::until_release(pass.ctx, pass.resource))
     } else {
         wait
     };
     memory.retry = Some(Retry {
         at: now + wait,
-        premises: pass.premises.clone(),
+        retry_inputs: pass.retry_inputs.clone(),
     });
     Action::requeue(wait)
 }
@@ -201,21 +208,21 @@ fn settle(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
 async fn admitted(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
     let fresh = pass.status.conditions.is_empty();
     if fresh {
-        let situation = Situation::new(
+        let outcome = Outcome::new(
             Reason::Progressing,
             "seen for the first time; the live setting is being read",
         );
-        let news = News {
-            situation: Some(situation),
-            ..News::default()
+        let update = StatusUpdate {
+            outcome: Some(outcome),
+            ..StatusUpdate::default()
         };
-        pass.status = Box::pin(report(pass.ctx, pass.resource, pass.entry, &pass.status, news)).await?;
+        pass.status = Box::pin(report(pass.ctx, pass.resource, pass.entry, &pass.status, update)).await?;
     }
     let (ctx, entry) = (pass.ctx, pass.entry);
     let hint = account_hint(pass.resource);
     let work = async {
         let admission = turn(pass, urgency, &hint).await?;
-        let done = Box::pin(work::work(pass, urgency, what)).await;
+        let done = Box::pin(apply::apply(pass, urgency, what)).await;
         drop(admission);
         done
     };
@@ -235,12 +242,12 @@ async fn turn(pass: &mut Pass<'_>, urgency: Urgency, hint: &str) -> Result<Admit
         if let Ok(admitted) = tokio::time::timeout(QUIET_WAIT, &mut enter).await {
             return Ok(admitted);
         }
-        let situation = Situation::new(Reason::Throttled, "waits for its turn in the account's quota of calls");
-        let news = News {
-            situation: Some(situation),
-            ..News::default()
+        let outcome = Outcome::new(Reason::Throttled, "waits for its turn in the account's quota of calls");
+        let update = StatusUpdate {
+            outcome: Some(outcome),
+            ..StatusUpdate::default()
         };
-        pass.status = Box::pin(report(pass.ctx, pass.resource, pass.entry, &pass.status, news)).await?;
+        pass.status = Box::pin(report(pass.ctx, pass.resource, pass.entry, &pass.status, update)).await?;
     }
     Ok(enter.await)
 }
@@ -263,27 +270,27 @@ fn account_hint(resource: &VodMessageCallback) -> String {
 }
 
 async fn suspend(pass: &mut Pass<'_>) -> Result<(), Failure> {
-    let situation = Situation::new(
+    let outcome = Outcome::new(
         Reason::Suspended,
         "spec.suspend is true: no call is made to the service",
     );
-    let news = News {
-        situation: Some(situation),
-        handled: pass.premises.requested.clone(),
+    let update = StatusUpdate {
+        outcome: Some(outcome),
+        handled: pass.retry_inputs.requested.clone(),
         last_error: Some(None),
-        ..News::default()
+        ..StatusUpdate::default()
     };
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
     Ok(())
 }
 
-fn premises(ctx: &Context, resource: &VodMessageCallback) -> Premises {
+fn retry_inputs(ctx: &Context, resource: &VodMessageCallback) -> RetryInputs {
     let namespace = resource.namespace().unwrap_or_default();
     let sight = |name: String| {
         let sight = ctx.secrets.sight(&namespace, &name);
         (name, sight)
     };
-    Premises {
+    RetryInputs {
         generation: resource.metadata.generation.unwrap_or_default(),
         requested: resource.annotations().get(RECONCILE_ANNOTATION).cloned(),
         secrets: secrets::referenced(&resource.spec).into_iter().map(sight).collect(),
@@ -293,7 +300,7 @@ fn premises(ctx: &Context, resource: &VodMessageCallback) -> Premises {
 
 /// Checks fall on moments spread by uid; all resources of one setting share the oldest one's, and so one read.
 fn until_next_check(ctx: &Context, uid: &str, interval: Duration) -> Duration {
-    let phase = ctx.claims().group_phase_uid(uid);
+    let phase = ctx.ownership().group_phase_uid(uid);
     next_check(&phase, interval, k8s_openapi::jiff::Timestamp::now())
 }
 

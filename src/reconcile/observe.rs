@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::context::{Context, LiveRead};
 use super::failure::Failure;
 use super::trigger::version_of;
-use super::{desired, secrets};
+use super::{convert, secrets};
 use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
 use crate::cloud::{CallError, EndpointUrl};
 use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
 use crate::domain::{AccountId, AccountKey, AppId, AuthKey, Region, Setting};
-use crate::ownership::{SettingKey, Verdict};
+use crate::ownership::{Ownership, SettingKey};
 use crate::quota::{Operation, Slot, Urgency};
 use crate::status::Reason;
 
@@ -86,7 +86,7 @@ pub async fn inputs(
         Some((name, key, values)) => Some(auth_key(name, key, values)?),
     };
     drop(key_values);
-    let wanted = desired::setting(spec, key).ok_or_else(|| {
+    let wanted = convert::setting(spec, key).ok_or_else(|| {
         Failure::stalled(
             Reason::InvalidSpec,
             "exactly one of http and mns must go with callbackType",
@@ -95,7 +95,7 @@ pub async fn inputs(
     let access = access(ctx, resource, base, observed).await?;
     Ok(Inputs {
         wanted,
-        wanted_applied: desired::applied(spec),
+        wanted_applied: convert::applied(spec),
         access,
     })
 }
@@ -170,7 +170,7 @@ async fn access(
     observed: &[ObservedSecret],
 ) -> Result<Access, Failure> {
     let spec = &resource.spec;
-    let region = desired::region(spec);
+    let region = convert::region(spec);
     let role = spec
         .credentials
         .as_ref()
@@ -209,7 +209,7 @@ async fn access(
         account_note,
         endpoint,
         region,
-        app: desired::app(spec),
+        app: convert::app(spec),
     })
 }
 
@@ -241,20 +241,20 @@ fn credential_failure(error: CredentialError) -> Failure {
 /// Registers whose setting this resource is about and tells whether it is the owner.
 pub fn ownership(ctx: &Context, resource: &VodMessageCallback, account: &AccountKey) -> Result<(), Failure> {
     let uid = resource.uid().unwrap_or_default();
-    let (woken, verdict) = {
-        let mut claims = ctx.claims();
-        (claims.set_account(&uid, Some(account.clone())), claims.verdict(&uid))
+    let (woken, standing) = {
+        let mut index = ctx.ownership();
+        (index.set_account(&uid, Some(account.clone())), index.ownership_of(&uid))
     };
     ctx.wake_all(woken);
-    match verdict {
-        Verdict::Loser { owner } => Err(Failure::stalled(
+    match standing {
+        Ownership::Loser { owner } => Err(Failure::stalled(
             Reason::Conflict,
             format!(
                 "the setting of this account, region and app belongs to the older VodMessageCallback {owner}: \
                  delete one of the two, or name another app or region in a new one"
             ),
         )),
-        Verdict::Owner | Verdict::NotContending | Verdict::Unknown => Ok(()),
+        Ownership::Owner | Ownership::NotContending | Ownership::Unknown => Ok(()),
     }
 }
 
@@ -284,7 +284,7 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
         .map_err(|error| Failure::from((*error).clone()))
 }
 
-/// Waits for a slot in the account's quota. No call is made without one, and none by a leader of the past: one that was
+/// Waits for a slot in the account's quota. No call is made without one, and none by a stale leader: one that was
 /// stopped and goes on notices it here.
 ///
 /// # Errors

@@ -1,24 +1,24 @@
-//! The last step: says in the status what came of it, and only when that is news.
+//! The last step: says in the status what came of it, and only when that is update.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
-use super::desired;
+use super::convert;
 use super::failure::Failure;
-use super::memory::{Entry, Written};
+use super::object_state::{Entry, Written};
 use super::trigger::is_newer;
 use crate::api::{
     AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
 };
-use crate::status::{Situation, conditions, ready_reason, write_status};
+use crate::status::{Outcome, conditions, ready_reason, write_status};
 
 /// What changes in the status beside the conditions.
 #[derive(Default)]
-pub struct News {
-    /// The situation; absent: the conditions stay as they are.
-    pub situation: Option<Situation>,
+pub struct StatusUpdate {
+    /// The outcome; absent: the conditions stay as they are.
+    pub outcome: Option<Outcome>,
     /// The account, once known.
     pub account: Option<String>,
     /// The service's address.
@@ -27,7 +27,7 @@ pub struct News {
     pub request_id: Option<String>,
     /// What is applied now.
     pub applied: Option<AppliedSetting>,
-    /// Its read-back; `Some(None)` when that is still owed.
+    /// Its read-back; `Some(None)` when that is still due.
     pub reported: Option<Option<ReportedSetting>>,
     /// The Secrets that this attempt went by.
     pub observed_secrets: Option<Vec<ObservedSecret>>,
@@ -43,43 +43,43 @@ pub struct News {
 pub fn next_status(
     current: &VodMessageCallbackStatus,
     generation: i64,
-    news: News,
+    update: StatusUpdate,
     now: Timestamp,
 ) -> VodMessageCallbackStatus {
     let mut status = current.clone();
-    if news.forget_applied {
+    if update.forget_applied {
         status.applied = None;
         status.reported = None;
         status.request_id = None;
         status.last_applied_time = None;
     }
-    if let Some(situation) = &news.situation {
+    if let Some(outcome) = &update.outcome {
         status.observed_generation = Some(generation);
-        status.conditions = conditions(&current.conditions, situation, generation, now);
-        status.differences = desired::differences(&situation.differences);
+        status.conditions = conditions(&current.conditions, outcome, generation, now);
+        status.differences = convert::differences(&outcome.differences);
     }
-    if let Some(request_id) = news.request_id {
+    if let Some(request_id) = update.request_id {
         status.request_id = Some(request_id);
         status.last_applied_time = Some(Time(now));
     }
-    status.account_id = news.account.or(status.account_id);
-    status.endpoint = news.endpoint.or(status.endpoint);
-    status.applied = news.applied.or(status.applied);
-    if let Some(reported) = news.reported {
+    status.account_id = update.account.or(status.account_id);
+    status.endpoint = update.endpoint.or(status.endpoint);
+    status.applied = update.applied.or(status.applied);
+    if let Some(reported) = update.reported {
         status.reported = reported;
     }
-    if let Some(observed) = news.observed_secrets {
+    if let Some(observed) = update.observed_secrets {
         status.observed_secrets = observed;
     }
-    if let Some(error) = news.last_error {
-        // The same error again is no news: its first time stays.
+    if let Some(error) = update.last_error {
+        // The same error again is no update: its first time stays.
         let same = |a: &LastError, b: &LastError| a.code == b.code && a.message == b.message;
         match (&status.last_error, error) {
             (Some(old), Some(new)) if same(old, &new) => {}
             (_, error) => status.last_error = error,
         }
     }
-    status.last_handled_reconcile_at = news.handled.or(status.last_handled_reconcile_at);
+    status.last_handled_reconcile_at = update.handled.or(status.last_handled_reconcile_at);
     status
 }
 
@@ -109,8 +109,8 @@ pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
 pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessageCallbackStatus {
     let seen = resource.resource_version().unwrap_or_default();
     let mut memory = entry.lock();
-    if let Some(owed) = &memory.owed {
-        return (**owed).clone();
+    if let Some(unwritten) = &memory.unwritten {
+        return (**unwritten).clone();
     }
     memory.written.take_if(|written| !is_newer(&written.version, &seen));
     match &memory.written {
@@ -119,30 +119,30 @@ pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessag
     }
 }
 
-/// Writes the status if `news` changes anything in it, or an earlier one is still owed.
+/// Writes the status if `update` changes anything in it, or an earlier one is still due.
 pub async fn report(
     ctx: &Context,
     resource: &VodMessageCallback,
     entry: &Entry,
     current: &VodMessageCallbackStatus,
-    news: News,
+    update: StatusUpdate,
 ) -> Result<VodMessageCallbackStatus, Failure> {
     let generation = resource.metadata.generation.unwrap_or_default();
-    let status = next_status(current, generation, news, Timestamp::now());
+    let status = next_status(current, generation, update, Timestamp::now());
     {
         let mut memory = entry.lock();
         memory.state = ready_reason(&status.conditions);
-        if status == *current && memory.owed.is_none() {
+        if status == *current && memory.unwritten.is_none() {
             return Ok(status);
         }
         // Until it is known to be written, also when this is abandoned half-way.
-        memory.owed = Some(Box::new(status.clone()));
+        memory.unwritten = Some(Box::new(status.clone()));
     }
     let namespace = resource.namespace().unwrap_or_default();
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
     let uid = resource.uid().unwrap_or_default();
     let _permit = ctx.status_writes.acquire().await;
-    // Words of a leader of the past must not come after those of the present one, which finds out for itself.
+    // Words of a stale leader must not come after those of the present one, which finds out for itself.
     if !ctx.claim.holds() {
         return Err(Failure::Stopping);
     }
@@ -150,11 +150,11 @@ pub async fn report(
         Ok(stored) => {
             let mut memory = entry.lock();
             let version = stored.resource_version().unwrap_or_default();
-            memory.written = memory.owed.take().map(|status| Written { version, status });
+            memory.written = memory.unwritten.take().map(|status| Written { version, status });
             Ok(status)
         }
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {
-            entry.lock().owed = None;
+            entry.lock().unwritten = None;
             tracing::debug!(resource = %resource.name_any(), "the resource went away while its status was written");
             Ok(status)
         }

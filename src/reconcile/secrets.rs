@@ -9,7 +9,7 @@ use kube::Api;
 use zeroize::Zeroize;
 
 use super::failure::Failure;
-use super::trigger::SecretSight;
+use super::trigger::SecretVersion;
 use crate::api::{ObservedSecret, VodMessageCallbackSpec};
 use crate::ownership::ObjectName;
 use crate::status::Reason;
@@ -26,7 +26,7 @@ struct Seen {
 }
 
 impl SecretIndex {
-    /// Notes a Secret's version; tells whether that is news.
+    /// Notes a Secret's version; tells whether that is update.
     pub fn present(&self, namespace: &str, name: &str, version: &str) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let names = seen.versions.entry(namespace.to_owned()).or_default();
@@ -34,7 +34,7 @@ impl SecretIndex {
         before.as_deref() != Some(version)
     }
 
-    /// Forgets a Secret that is gone; tells whether that is news.
+    /// Forgets a Secret that is gone; tells whether that is update.
     pub fn gone(&self, namespace: &str, name: &str) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(names) = seen.versions.get_mut(namespace) else {
@@ -70,12 +70,12 @@ impl SecretIndex {
     }
 
     /// What is known of one Secret.
-    pub fn sight(&self, namespace: &str, name: &str) -> SecretSight {
+    pub fn sight(&self, namespace: &str, name: &str) -> SecretVersion {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.versions.get(namespace).and_then(|names| names.get(name)) {
-            Some(version) => SecretSight::Present(version.clone()),
-            None if seen.complete.contains("") || seen.complete.contains(namespace) => SecretSight::Gone,
-            None => SecretSight::Unknown,
+            Some(version) => SecretVersion::Present(version.clone()),
+            None if seen.complete.contains("") || seen.complete.contains(namespace) => SecretVersion::Gone,
+            None => SecretVersion::Unknown,
         }
     }
 }
@@ -229,20 +229,20 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten_and_known_to_be_gone() {
         let index = SecretIndex::default();
-        assert_eq!(index.sight("a", "x"), SecretSight::Unknown, "no list was seen yet");
+        assert_eq!(index.sight("a", "x"), SecretVersion::Unknown, "no list was seen yet");
         assert!(index.present("a", "x", "1") && !index.present("a", "x", "1") && index.present("a", "x", "2"));
         assert!(index.present("a", "y", "3") && index.present("b", "z", "4"));
         let listed = HashSet::from([("a".to_owned(), "x".to_owned())]);
         assert_eq!(index.complete("a", &listed), [("a".to_owned(), "y".to_owned())]);
-        assert_eq!(index.sight("a", "x"), SecretSight::Present("2".into()));
-        assert_eq!(index.sight("a", "y"), SecretSight::Gone);
+        assert_eq!(index.sight("a", "x"), SecretVersion::Present("2".into()));
+        assert_eq!(index.sight("a", "y"), SecretVersion::Gone);
         assert_eq!(
             index.sight("b", "other"),
-            SecretSight::Unknown,
+            SecretVersion::Unknown,
             "that list was of another namespace"
         );
         assert!(index.gone("a", "x") && !index.gone("a", "x"));
-        assert_eq!(index.sight("a", "x"), SecretSight::Gone);
+        assert_eq!(index.sight("a", "x"), SecretVersion::Gone);
         assert_eq!(index.complete("", &HashSet::new()), [("b".to_owned(), "z".to_owned())]);
         assert!(
             index.0.lock().unwrap().versions.is_empty(),

@@ -9,7 +9,7 @@ use crate::status::{Reason, ready_reason};
 
 /// What is known of a Secret without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSight {
+pub enum SecretVersion {
     /// Not watched, or not seen yet.
     Unknown,
     /// It exists, at this resourceVersion.
@@ -20,31 +20,31 @@ pub enum SecretSight {
 
 /// What a retry waits on: when any of it changes, waiting is over.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Premises {
+pub struct RetryInputs {
     /// `metadata.generation`
     pub generation: i64,
     /// The reconcile annotation.
     pub requested: Option<String>,
     /// The referenced Secrets as watched.
-    pub secrets: Vec<(String, SecretSight)>,
+    pub secrets: Vec<(String, SecretVersion)>,
     /// Whether deletion was asked for.
     pub deleting: bool,
 }
 
-impl Premises {
+impl RetryInputs {
     /// Notes the versions that were really read: the watch may be behind, or not have begun.
-    pub fn went_by(&mut self, read: &[ObservedSecret]) {
+    pub fn note_versions_read(&mut self, read: &[ObservedSecret]) {
         for (name, sight) in &mut self.secrets {
             if let Some(version) = version_of(read, name) {
-                *sight = SecretSight::Present(version.to_owned());
+                *sight = SecretVersion::Present(version.to_owned());
             }
         }
     }
 
-    /// Whether nothing has changed since. A Secret that is not seen now is no news.
+    /// Whether nothing has changed since. A Secret that is not seen now is no update.
     fn still_hold(&self, now: &Self) -> bool {
-        let known = |(name, sight): &(String, SecretSight)| {
-            *sight == SecretSight::Unknown || self.secrets.iter().any(|(n, s)| n == name && s == sight)
+        let known = |(name, sight): &(String, SecretVersion)| {
+            *sight == SecretVersion::Unknown || self.secrets.iter().any(|(n, s)| n == name && s == sight)
         };
         self.generation == now.generation
             && self.requested == now.requested
@@ -59,7 +59,7 @@ pub struct Retry {
     /// Not before this.
     pub at: Instant,
     /// Unless these change.
-    pub premises: Premises,
+    pub retry_inputs: RetryInputs,
 }
 
 /// What is due.
@@ -70,7 +70,7 @@ pub enum Due {
     /// Say that it is suspended.
     Suspend,
     /// The resource is going.
-    Farewell,
+    Cleanup,
     /// Something the user did waits to be carried out.
     Change,
     /// Somebody asked for a check now.
@@ -82,7 +82,7 @@ pub enum Due {
 /// All that the question rests on.
 pub struct View<'a> {
     /// The present generation, annotation and Secrets.
-    pub premises: &'a Premises,
+    pub retry_inputs: &'a RetryInputs,
     /// What the status says.
     pub status: &'a VodMessageCallbackStatus,
     /// `spec.suspend`
@@ -103,18 +103,18 @@ pub struct View<'a> {
 pub fn due(view: &View<'_>) -> Due {
     let waiting = view
         .retry
-        .filter(|r| r.premises.still_hold(view.premises) && r.at > view.now && !view.woken);
-    if view.premises.deleting {
+        .filter(|r| r.retry_inputs.still_hold(view.retry_inputs) && r.at > view.now && !view.woken);
+    if view.retry_inputs.deleting {
         return match waiting {
             _ if !view.has_finalizer => Due::Nothing(None),
             Some(retry) => Due::Nothing(Some(retry.at - view.now)),
-            None => Due::Farewell,
+            None => Due::Cleanup,
         };
     }
     let reason = ready_reason(&view.status.conditions);
-    let settled_at_this_generation = view.status.observed_generation == Some(view.premises.generation);
+    let settled_at_this_generation = view.status.observed_generation == Some(view.retry_inputs.generation);
     let requested =
-        view.premises.requested.is_some() && view.premises.requested != view.status.last_handled_reconcile_at;
+        view.retry_inputs.requested.is_some() && view.retry_inputs.requested != view.status.last_handled_reconcile_at;
     if view.suspended {
         let said = settled_at_this_generation && reason == Some(Reason::Suspended) && !requested;
         return if said { Due::Nothing(None) } else { Due::Suspend };
@@ -123,7 +123,7 @@ pub fn due(view: &View<'_>) -> Due {
         return Due::Nothing(Some(retry.at - view.now));
     }
     let settled = settled_at_this_generation && reason.is_some_and(|r| !r.is_under_way() && r != Reason::Suspended);
-    if !settled || view.woken || secrets_changed(&view.premises.secrets, &view.status.observed_secrets) {
+    if !settled || view.woken || secrets_changed(&view.retry_inputs.secrets, &view.status.observed_secrets) {
         return Due::Change;
     }
     if requested {
@@ -136,12 +136,12 @@ pub fn due(view: &View<'_>) -> Due {
 }
 
 /// Whether a referenced Secret is not the one whose version the status recorded.
-pub fn secrets_changed(seen: &[(String, SecretSight)], observed: &[ObservedSecret]) -> bool {
+pub fn secrets_changed(seen: &[(String, SecretVersion)], observed: &[ObservedSecret]) -> bool {
     seen.iter()
         .any(|(name, sight)| match (sight, version_of(observed, name)) {
-            (SecretSight::Unknown, _) | (SecretSight::Gone, None) => false,
-            (SecretSight::Gone, Some(_)) | (SecretSight::Present(_), None) => true,
-            (SecretSight::Present(version), Some(recorded)) => is_newer(version, recorded),
+            (SecretVersion::Unknown, _) | (SecretVersion::Gone, None) => false,
+            (SecretVersion::Gone, Some(_)) | (SecretVersion::Present(_), None) => true,
+            (SecretVersion::Present(version), Some(recorded)) => is_newer(version, recorded),
         })
 }
 

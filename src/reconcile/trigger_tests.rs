@@ -1,14 +1,14 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
-use crate::status::{Situation, conditions};
+use crate::status::{Outcome, conditions};
 
 fn status(reason: Option<Reason>, generation: i64) -> VodMessageCallbackStatus {
     let now = Timestamp::UNIX_EPOCH;
     VodMessageCallbackStatus {
         observed_generation: reason.map(|_| generation),
         conditions: reason
-            .map(|r| conditions(&[], &Situation::new(r, "x"), generation, now))
+            .map(|r| conditions(&[], &Outcome::new(r, "x"), generation, now))
             .unwrap_or_default(),
         observed_secrets: vec![ObservedSecret {
             name: "s".into(),
@@ -18,16 +18,16 @@ fn status(reason: Option<Reason>, generation: i64) -> VodMessageCallbackStatus {
     }
 }
 
-fn premises() -> Premises {
-    Premises {
+fn retry_inputs() -> RetryInputs {
+    RetryInputs {
         generation: 3,
-        secrets: vec![("s".into(), SecretSight::Present("10".into()))],
-        ..Premises::default()
+        secrets: vec![("s".into(), SecretVersion::Present("10".into()))],
+        ..RetryInputs::default()
     }
 }
 
 struct Case {
-    premises: Premises,
+    retry_inputs: RetryInputs,
     status: VodMessageCallbackStatus,
     suspended: bool,
     has_finalizer: bool,
@@ -39,7 +39,7 @@ struct Case {
 impl Case {
     fn at_rest() -> Self {
         Self {
-            premises: premises(),
+            retry_inputs: retry_inputs(),
             status: status(Some(Reason::Applied), 3),
             suspended: false,
             has_finalizer: true,
@@ -61,10 +61,10 @@ impl Case {
         };
         let retry = self.retry_in.map(|s| Retry {
             at: at(s),
-            premises: premises(),
+            retry_inputs: retry_inputs(),
         });
         due(&View {
-            premises: &self.premises,
+            retry_inputs: &self.retry_inputs,
             status: &self.status,
             suspended: self.suspended,
             has_finalizer: self.has_finalizer,
@@ -89,28 +89,31 @@ fn the_table() {
     assert_eq!(case(|_| {}), MINUTE, "at rest, also right after a restart");
     assert_eq!(case(|c| c.check_in = -1), Due::ScheduledCheck);
     assert_eq!(case(|c| c.status = status(None, 0)), Due::Change, "just seen");
-    assert_eq!(case(|c| c.premises.generation = 4), Due::Change, "the spec changed");
+    assert_eq!(case(|c| c.retry_inputs.generation = 4), Due::Change, "the spec changed");
     assert_eq!(
-        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("11".into()))]),
+        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Present("11".into()))]),
         Due::Change
     );
     assert_eq!(
-        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Present("9".into()))]),
+        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Present("9".into()))]),
         MINUTE,
         "the watch lags"
     );
     assert_eq!(
-        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]),
+        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Gone)]),
         Due::Change
     );
     assert_eq!(
-        case(|c| c.premises.secrets = vec![("s".into(), SecretSight::Unknown)]),
+        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Unknown)]),
         MINUTE
     );
-    assert_eq!(case(|c| c.premises.requested = Some("now".into())), Due::RequestedCheck);
+    assert_eq!(
+        case(|c| c.retry_inputs.requested = Some("now".into())),
+        Due::RequestedCheck
+    );
     assert_eq!(
         case(|c| {
-            c.premises.requested = Some("now".into());
+            c.retry_inputs.requested = Some("now".into());
             c.status.last_handled_reconcile_at = Some("now".into());
         }),
         MINUTE
@@ -162,10 +165,10 @@ fn retries_wait_unless_what_they_depend_on_changes() {
     };
     assert_eq!(waiting(|_| {}), wait);
     assert_eq!(waiting(|c| c.retry_in = Some(-1)), Due::Change);
-    assert_eq!(waiting(|c| c.premises.generation = 4), Due::Change);
-    assert_eq!(waiting(|c| c.premises.requested = Some("now".into())), Due::Change);
+    assert_eq!(waiting(|c| c.retry_inputs.generation = 4), Due::Change);
+    assert_eq!(waiting(|c| c.retry_inputs.requested = Some("now".into())), Due::Change);
     assert_eq!(
-        waiting(|c| c.premises.secrets = vec![("s".into(), SecretSight::Gone)]),
+        waiting(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Gone)]),
         Due::Change
     );
     assert_eq!(waiting(|c| c.woken = true), Due::Change);
@@ -178,46 +181,46 @@ fn retries_wait_unless_what_they_depend_on_changes() {
 
 #[test]
 fn what_was_really_read_is_what_a_retry_waits_on() {
-    let secret = |sight: SecretSight| vec![("s".to_owned(), sight)];
-    let present = |version: &str| SecretSight::Present(version.into());
+    let secret = |sight: SecretVersion| vec![("s".to_owned(), sight)];
+    let present = |version: &str| SecretVersion::Present(version.into());
     let read = ObservedSecret {
         name: "s".into(),
         resource_version: "11".into(),
     };
-    let with = |sight| Premises {
+    let with = |sight| RetryInputs {
         secrets: secret(sight),
-        ..premises()
+        ..retry_inputs()
     };
     for (before, now, hold) in [
-        (SecretSight::Unknown, present("11"), true),
+        (SecretVersion::Unknown, present("11"), true),
         (present("10"), present("11"), true),
-        (present("11"), SecretSight::Unknown, true),
-        (SecretSight::Unknown, present("12"), false),
-        (present("11"), SecretSight::Gone, false),
+        (present("11"), SecretVersion::Unknown, true),
+        (SecretVersion::Unknown, present("12"), false),
+        (present("11"), SecretVersion::Gone, false),
     ] {
         let mut went = with(before.clone());
-        went.went_by(std::slice::from_ref(&read));
+        went.note_versions_read(std::slice::from_ref(&read));
         assert_eq!(went.still_hold(&with(now.clone())), hold, "{before:?} {now:?}");
     }
     assert!(
-        !with(SecretSight::Unknown).still_hold(&with(present("11"))),
+        !with(SecretVersion::Unknown).still_hold(&with(present("11"))),
         "nothing was read"
     );
 }
 
 #[test]
 fn deletion() {
-    assert_eq!(case(|c| c.premises.deleting = true), Due::Farewell);
+    assert_eq!(case(|c| c.retry_inputs.deleting = true), Due::Cleanup);
     assert_eq!(
         case(|c| {
-            c.premises.deleting = true;
+            c.retry_inputs.deleting = true;
             c.suspended = true;
         }),
-        Due::Farewell
+        Due::Cleanup
     );
     assert_eq!(
         case(|c| {
-            c.premises.deleting = true;
+            c.retry_inputs.deleting = true;
             c.has_finalizer = false;
         }),
         Due::Nothing(None)

@@ -1,7 +1,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Reason, Situation};
+use super::{Outcome, Reason};
 
 /// A message longer than this is cut: the API server takes 32768, readers far less.
 const LONGEST_MESSAGE: usize = 1024;
@@ -14,11 +14,11 @@ pub fn ready_reason(conditions: &[Condition]) -> Option<Reason> {
         .and_then(|c| Reason::parse(&c.reason))
 }
 
-/// The conditions for `situation` at `generation`. A transition time is kept unless the condition's status flips, so
-/// that the same situation always gives the same words and a resource at rest is not written.
-pub fn conditions(current: &[Condition], situation: &Situation, generation: i64, now: Timestamp) -> Vec<Condition> {
-    let reason = situation.reason;
-    let make = |type_: &str, status: Verdict, reason: Reason, message: &str| {
+/// The conditions for `outcome` at `generation`. A transition time is kept unless the condition's status flips, so
+/// that the same outcome always gives the same words and a resource at rest is not written.
+pub fn conditions(current: &[Condition], outcome: &Outcome, generation: i64, now: Timestamp) -> Vec<Condition> {
+    let reason = outcome.reason;
+    let make = |type_: &str, status: ConditionStatus, reason: Reason, message: &str| {
         let status = status.as_str();
         let kept = current.iter().find(|c| c.type_ == type_ && c.status == status);
         Condition {
@@ -30,28 +30,28 @@ pub fn conditions(current: &[Condition], situation: &Situation, generation: i64,
             last_transition_time: kept.map_or(Time(now), |c| c.last_transition_time.clone()),
         }
     };
-    let mut all = vec![make("Ready", ready(reason), reason, &situation.message)];
+    let mut all = vec![make("Ready", ready(reason), reason, &outcome.message)];
     if reason.is_under_way() {
-        all.push(make("Reconciling", Verdict::True, reason, &situation.message));
+        all.push(make("Reconciling", ConditionStatus::True, reason, &outcome.message));
     }
     if reason.stalls() {
-        all.push(make("Stalled", Verdict::True, reason, &situation.message));
+        all.push(make("Stalled", ConditionStatus::True, reason, &outcome.message));
     }
-    let (verdict, why, words) = credentials(current, situation);
-    all.push(make("CredentialsResolved", verdict, why, &words));
-    let (verdict, words) = in_sync(situation);
-    all.push(make("InSync", verdict, reason, words));
+    let (status, why, words) = credentials(current, outcome);
+    all.push(make("CredentialsResolved", status, why, &words));
+    let (status, words) = in_sync(outcome);
+    all.push(make("InSync", status, reason, words));
     all
 }
 
 #[derive(Clone, Copy)]
-enum Verdict {
+enum ConditionStatus {
     True,
     False,
     Unknown,
 }
 
-impl Verdict {
+impl ConditionStatus {
     fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
@@ -61,52 +61,54 @@ impl Verdict {
     }
 }
 
-fn ready(reason: Reason) -> Verdict {
+fn ready(reason: Reason) -> ConditionStatus {
     match reason {
-        Reason::Progressing | Reason::Suspended => Verdict::Unknown,
-        r if r.is_ready() => Verdict::True,
-        _ => Verdict::False,
+        Reason::Progressing | Reason::Suspended => ConditionStatus::Unknown,
+        r if r.is_ready() => ConditionStatus::True,
+        _ => ConditionStatus::False,
     }
 }
 
-fn credentials(current: &[Condition], situation: &Situation) -> (Verdict, Reason, String) {
-    match situation.reason {
+fn credentials(current: &[Condition], outcome: &Outcome) -> (ConditionStatus, Reason, String) {
+    match outcome.reason {
         r @ (Reason::SecretNotFound
         | Reason::SecretKeyMissing
         | Reason::InvalidCredentials
-        | Reason::AmbientCredentialsDisabled) => (Verdict::False, r, situation.message.clone()),
+        | Reason::AmbientCredentialsDisabled) => (ConditionStatus::False, r, outcome.message.clone()),
         // These say nothing about the credentials, so what was known stays.
         r @ (Reason::Progressing
         | Reason::Suspended
         | Reason::Throttled
         | Reason::ServiceUnavailable
         | Reason::InvalidAuthKey) => match current.iter().find(|c| c.type_ == "CredentialsResolved") {
-            Some(c) if c.status == "True" => (Verdict::True, Reason::InSync, c.message.clone()),
-            _ => (Verdict::Unknown, r, "not known yet".to_owned()),
+            Some(c) if c.status == "True" => (ConditionStatus::True, Reason::InSync, c.message.clone()),
+            _ => (ConditionStatus::Unknown, r, "not known yet".to_owned()),
         },
         _ => {
             let found = "the credentials were found and accepted by the service";
-            let words = match &situation.credentials_note {
+            let words = match &outcome.credentials_note {
                 Some(note) => format!("{found}; {note}"),
                 None => found.to_owned(),
             };
-            (Verdict::True, Reason::InSync, words)
+            (ConditionStatus::True, Reason::InSync, words)
         }
     }
 }
 
-fn in_sync(situation: &Situation) -> (Verdict, &str) {
-    match situation.reason {
+fn in_sync(outcome: &Outcome) -> (ConditionStatus, &str) {
+    match outcome.reason {
         Reason::Applied | Reason::InSync | Reason::DriftCorrected => {
-            (Verdict::True, "the service holds what the spec says")
+            (ConditionStatus::True, "the service holds what the spec says")
         }
-        Reason::Observed if situation.differences.is_empty() => (Verdict::True, "the service holds what the spec says"),
+        Reason::Observed if outcome.differences.is_empty() => {
+            (ConditionStatus::True, "the service holds what the spec says")
+        }
         Reason::Observed | Reason::Drifted | Reason::Contested => (
-            Verdict::False,
+            ConditionStatus::False,
             "the service holds something else: see status.differences",
         ),
-        Reason::Conflict => (Verdict::False, "the setting belongs to another resource"),
-        _ => (Verdict::Unknown, "not known: see the Ready condition"),
+        Reason::Conflict => (ConditionStatus::False, "the setting belongs to another resource"),
+        _ => (ConditionStatus::Unknown, "not known: see the Ready condition"),
     }
 }
 
@@ -171,7 +173,7 @@ mod tests {
         ];
         assert_eq!(table.len(), Reason::ALL.len());
         for (reason, ready, reconciling, stalled, credentials, in_sync) in table {
-            let all = conditions(&[], &Situation::new(reason, "words"), 7, at(1));
+            let all = conditions(&[], &Outcome::new(reason, "words"), 7, at(1));
             let name = reason.as_str();
             assert_eq!(status_of(&all, "Ready"), ready, "Ready of {name}");
             assert_eq!(status_of(&all, "Reconciling"), reconciling, "Reconciling of {name}");
@@ -189,21 +191,21 @@ mod tests {
 
     #[test]
     fn observe_shows_what_it_found() {
-        let mut situation = Situation::new(Reason::Observed, "words");
-        situation.differences.push(difference());
-        assert_eq!(status_of(&conditions(&[], &situation, 1, at(1)), "InSync"), "False");
+        let mut outcome = Outcome::new(Reason::Observed, "words");
+        outcome.differences.push(difference());
+        assert_eq!(status_of(&conditions(&[], &outcome, 1, at(1)), "InSync"), "False");
     }
 
     proptest! {
         #[test]
         fn times_move_only_when_a_status_flips(a in 0..18usize, b in 0..18usize) {
-            let before = conditions(&[], &Situation::new(Reason::ALL[a], "one"), 1, at(1));
-            let after = conditions(&before, &Situation::new(Reason::ALL[b], "two"), 2, at(2));
+            let before = conditions(&[], &Outcome::new(Reason::ALL[a], "one"), 1, at(1));
+            let after = conditions(&before, &Outcome::new(Reason::ALL[b], "two"), 2, at(2));
             for condition in &after {
                 let flipped = before.iter().all(|c| c.type_ != condition.type_ || c.status != condition.status);
                 prop_assert_eq!(condition.last_transition_time.0, if flipped { at(2) } else { at(1) });
             }
-            let again = conditions(&after, &Situation::new(Reason::ALL[b], "two"), 2, at(3));
+            let again = conditions(&after, &Outcome::new(Reason::ALL[b], "two"), 2, at(3));
             prop_assert_eq!(again, after);
         }
     }

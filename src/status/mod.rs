@@ -6,4 +6,4 @@ mod reason;
 
 pub use conditions::{conditions, ready_reason};
 pub use patch::write_status;
-pub use reason::{Reason, Situation};
+pub use reason::{Outcome, Reason};

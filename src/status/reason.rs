@@ -111,7 +111,7 @@ impl Reason {
 
 /// Where a resource stands: what the conditions are computed from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Situation {
+pub struct Outcome {
     /// The summary's reason.
     pub reason: Reason,
     /// What happened and what to do, for people. Never a secret.
@@ -122,8 +122,8 @@ pub struct Situation {
     pub differences: Vec<FieldDifference>,
 }
 
-impl Situation {
-    /// A situation with nothing but a reason and words.
+impl Outcome {
+    /// A outcome with nothing but a reason and words.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,

@@ -1,4 +1,4 @@
-//! Contract 1: what the API server itself accepts and refuses, each refusal with the field and the mend.
+//! Contract 1: what the API server itself accepts and refuses, each refusal with the field and the fix.
 
 use harness::{Cluster, Vmc};
 use kube::Api;
@@ -6,7 +6,7 @@ use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 #[test]
-fn the_committed_definition_is_the_generated_one() {
+fn the_committed_crd_is_the_generated_one() {
     let committed = std::fs::read_to_string(control_plane::repo_root().join("crds/vodmessagecallbacks.yaml")).unwrap();
     let generated = vod_operator::api::crd_yaml().unwrap();
     assert!(
@@ -135,7 +135,7 @@ fn accepted() -> Vec<Value> {
     all
 }
 
-/// What is refused, the field that is named, and a word of the mend.
+/// What is refused, the field that is named, and a word of the fix.
 fn refused() -> Vec<(Value, &'static str, &'static str)> {
     let u = "spec.http.url";
     let e = "spec.eventTypes";
@@ -444,13 +444,13 @@ async fn the_table_of_manifests() {
             wrong.push(format!("must be accepted: {spec}\n{error}"));
         }
     }
-    for (spec, field, mend) in refused {
+    for (spec, field, fix) in refused {
         match api.create(&dry, &object(&ns, "x", &spec)).await {
             Ok(_) => wrong.push(format!("must be refused: {spec}")),
             Err(kube::Error::Api(answer)) => {
                 let message = &answer.message;
-                if !message.contains(field) || !message.contains(mend) {
-                    wrong.push(format!("{spec}\nmust name {field} and {mend}:\n{message}"));
+                if !message.contains(field) || !message.contains(fix) {
+                    wrong.push(format!("{spec}\nmust name {field} and {fix}:\n{message}"));
                 }
             }
             Err(error) => panic!("{error}"),

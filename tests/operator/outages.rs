@@ -261,7 +261,7 @@ async fn a_refused_secret_watch_stops_only_itself() {
 #[tokio::test]
 async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
     let stage = Stage::set_apart().await;
-    // A definition of other times, which let something in that today's does not know.
+    // A CRD of other times, which let something in that today's does not know.
     let crd = std::fs::read_to_string(control_plane::repo_root().join("crds/vodmessagecallbacks.yaml")).unwrap();
     let older: String = crd
         .lines()
@@ -276,7 +276,7 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
         .http("fax")
         .without("http")
         .field("callbackType", serde_json::json!("FAX"));
-    eventually("the old definition is served", async || {
+    eventually("the old CRD is served", async || {
         stage.cluster.apply_vmc(&fax).await.is_ok()
     })
     .await

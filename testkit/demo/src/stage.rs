@@ -25,7 +25,7 @@ impl Stage {
         let cluster = Cluster::new(plane.client().await?);
         let endpoint = Endpoint::start().await?;
 
-        println!("Installing the resource definition and the shipped permissions …");
+        println!("Installing the CRD and the shipped permissions …");
         // All of deploy/manifests but the Deployment: its Pods need a node, so the operator runs as a process here.
         let manifest = std::fs::read_to_string(repo_root().join("deploy/manifests/install.yaml"))?;
         for part in manifest.split("\n---") {

@@ -222,7 +222,7 @@ async fn refused(stage: &Stage) -> Result<()> {
         return Err("the API server took a URL with user info".into());
     }
     println!("  {}", answer.stderr.trim());
-    seen("refused by the API server, naming the field and the mend");
+    seen("refused by the API server, naming the field and the fix");
     Ok(())
 }
 

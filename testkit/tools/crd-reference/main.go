@@ -1,4 +1,4 @@
-// Writes the reference of the resource, as Markdown, from its definition on standard input.
+// Writes the reference of the resource, as Markdown, from its CRD on standard input.
 package main
 
 import (

@@ -13,7 +13,7 @@ use crate::status::Reason;
 
 /// One resource.
 #[derive(Default)]
-pub struct Memory {
+pub struct ObjectState {
     /// A retry that is waited for.
     pub retry: Option<Retry>,
     /// How long to wait after the next failure.
@@ -29,7 +29,7 @@ pub struct Memory {
     /// This process has read the setting, and has had an answer to every call that changed it.
     pub live_is_known: bool,
     /// A Set succeeded whose read-back did not: it is made up for soon, before others change the setting.
-    pub read_back_owed: bool,
+    pub read_back_due: bool,
     /// A SetMessageCallback was sent for it by this process; absent right after a restart.
     pub set_was_sent: bool,
     /// This process has seen it from its creation, so `set_was_sent` is the whole truth.
@@ -39,7 +39,7 @@ pub struct Memory {
     /// The status as this process last wrote it, until the watch shows it or something newer.
     pub written: Option<Written>,
     /// A status that the API server would not take: without it a call that was made would be made again.
-    pub owed: Option<Box<VodMessageCallbackStatus>>,
+    pub unwritten: Option<Box<VodMessageCallbackStatus>>,
     /// Its deletion is under way, for the metric.
     pub deleting: bool,
     /// The Ready reason, for the metric.
@@ -57,7 +57,7 @@ pub struct Written {
 /// A resource's memory and the bell that interrupts a waiting check when the user changes something.
 #[derive(Default)]
 pub struct Entry {
-    memory: Mutex<Memory>,
+    memory: Mutex<ObjectState>,
     /// Rung when the resource changed.
     pub changed: Notify,
 }
@@ -74,16 +74,16 @@ impl Entry {
     }
 
     /// Locks the memory; never held across an await.
-    pub fn lock(&self) -> MutexGuard<'_, Memory> {
+    pub fn lock(&self) -> MutexGuard<'_, ObjectState> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// All resources, by uid.
 #[derive(Default)]
-pub struct Memories(Mutex<HashMap<String, Arc<Entry>>>);
+pub struct ObjectStates(Mutex<HashMap<String, Arc<Entry>>>);
 
-impl Memories {
+impl ObjectStates {
     /// The memory of one resource, made if new.
     pub fn of(&self, uid: &str) -> Arc<Entry> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

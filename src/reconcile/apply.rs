@@ -8,15 +8,15 @@ use super::act::{self, Change};
 use super::decide::{Cause, Observed, Plan};
 use super::failure::Failure;
 use super::observe::{self, Inputs};
-use super::report::{News, last_error, report};
+use super::report::{StatusUpdate, last_error, report};
 use super::trigger::{Due, version_of};
-use super::{Pass, advice, desired, finalizer, secrets};
+use super::{Pass, convert, finalizer, secrets, warnings};
 use crate::api::ObservedSecret;
 use crate::domain::{FieldDifference, LiveSetting};
 use crate::events::{EventReason, Notice};
 use crate::quota::Urgency;
 use crate::schedule::Correction;
-use crate::status::{Reason, Situation, ready_reason};
+use crate::status::{Outcome, Reason, ready_reason};
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -33,24 +33,24 @@ struct Seen {
 }
 
 /// Brings one resource forward and reports.
-pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
+pub async fn apply(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
     // After a restart what the stored status already speaks of has been told.
     let told = pass.resource.status.as_ref().and_then(|s| s.observed_generation) == pass.resource.metadata.generation;
-    let advice_due = if told {
+    let due = if told {
         Vec::new()
     } else {
-        advice::advice(&pass.resource.spec)
+        warnings::warnings(&pass.resource.spec)
     };
-    for (reason, note) in advice_due {
+    for (reason, note) in due {
         pass.ctx.events.publish(pass.resource, Notice::warning(reason, note));
     }
     let mut seen = Seen::default();
     let result = attempt(pass, urgency, &mut seen).await;
-    pass.premises.went_by(&seen.secrets);
-    let mut news = match result {
-        Ok(news) => {
+    pass.retry_inputs.note_versions_read(&seen.secrets);
+    let mut update = match result {
+        Ok(update) => {
             pass.entry.lock().failing_since = None;
-            news
+            update
         }
         Err(failure) => {
             let failure = failure.unless_past(pass.ctx.claim.holds());
@@ -58,12 +58,12 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
             return Err(failure);
         }
     };
-    news.account = seen.account;
-    news.endpoint = seen.endpoint;
-    news.observed_secrets = Some(seen.secrets);
-    news.handled.clone_from(&pass.premises.requested);
-    news.last_error = Some(None);
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    update.account = seen.account;
+    update.endpoint = seen.endpoint;
+    update.observed_secrets = Some(seen.secrets);
+    update.handled.clone_from(&pass.retry_inputs.requested);
+    update.last_error = Some(None);
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
     let contested = ready_reason(&pass.status.conditions) == Some(Reason::Contested);
     if contested {
         Err(Failure::stalled(Reason::Contested, "said in the status already"))
@@ -72,7 +72,7 @@ pub async fn work(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<()
     }
 }
 
-async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Result<News, Failure> {
+async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Result<StatusUpdate, Failure> {
     let (ctx, resource) = (pass.ctx, pass.resource);
     let asked_at = Instant::now();
     let inputs = observe::inputs(ctx, resource, &mut seen.secrets).await?;
@@ -83,7 +83,7 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Resu
     }
     observe::ownership(ctx, resource, &inputs.access.account)?;
 
-    let baseline = pass.status.reported.as_ref().filter(|_| !moved).map(desired::baseline);
+    let baseline = pass.status.reported.as_ref().filter(|_| !moved).map(convert::baseline);
     let facts = Observed {
         wanted: &inputs.wanted,
         wanted_applied: &inputs.wanted_applied,
@@ -103,33 +103,38 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Resu
         let live = observe::live(ctx, &inputs.access, urgency, not_before).await?;
         let mut memory = pass.entry.lock();
         memory.live_is_known = true;
-        memory.read_back_owed = false;
+        memory.read_back_due = false;
         Some(live)
     } else {
         None
     };
     let plan = facts.decide(live.as_deref().map(Option::as_ref));
     let live = live.as_deref().and_then(Option::as_ref);
-    let mut news = carry_out(pass, &inputs, plan, live).await?;
-    if let Some(situation) = &mut news.situation {
-        situation.credentials_note.clone_from(&inputs.access.account_note);
+    let mut update = carry_out(pass, &inputs, plan, live).await?;
+    if let Some(outcome) = &mut update.outcome {
+        outcome.credentials_note.clone_from(&inputs.access.account_note);
     }
     // Of another account only once something was done there: until then the old one is what the words are about.
     seen.account = inputs.access.account.account().map(|id| id.0.clone());
     seen.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
-    news.forget_applied = moved;
-    Ok(news)
+    update.forget_applied = moved;
+    Ok(update)
 }
 
 /// Carries out a plan and says what came of it.
-async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&LiveSetting>) -> Result<News, Failure> {
+async fn carry_out(
+    pass: &Pass<'_>,
+    inputs: &Inputs,
+    plan: Plan,
+    live: Option<&LiveSetting>,
+) -> Result<StatusUpdate, Failure> {
     let tell = |notice: Notice| pass.ctx.events.publish(pass.resource, notice);
     match plan {
         Plan::Set(Cause::First { replacing }) => {
             if !replacing.is_empty() {
                 tell(Notice::warning(EventReason::Replacing, replaced_words(&replacing)));
             }
-            set(pass, inputs, "first", desired::field_list(&replacing), Reason::Applied).await
+            set(pass, inputs, "first", convert::field_list(&replacing), Reason::Applied).await
         }
         Plan::Set(Cause::Change) => set(pass, inputs, "change", String::new(), Reason::Applied).await,
         Plan::Set(Cause::Drift(found)) => correct(pass, inputs, found).await,
@@ -140,14 +145,14 @@ async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&L
                 "the service already holds what the spec says; no call was needed",
             ));
             in_sync(pass);
-            Ok(News {
-                situation: Some(Situation::new(
+            Ok(StatusUpdate {
+                outcome: Some(Outcome::new(
                     Reason::InSync,
                     "the service already held what the spec says",
                 )),
                 applied: Some(inputs.wanted_applied.clone()),
-                reported: Some(live.map(desired::reported)),
-                ..News::default()
+                reported: Some(live.map(convert::reported)),
+                ..StatusUpdate::default()
             })
         }
         Plan::InSync => {
@@ -159,23 +164,23 @@ async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&L
             } else {
                 Reason::InSync
             };
-            Ok(News {
-                situation: Some(Situation::new(reason, words(reason))),
-                ..News::default()
+            Ok(StatusUpdate {
+                outcome: Some(Outcome::new(reason, words(reason))),
+                ..StatusUpdate::default()
             })
         }
         Plan::TakeBaseline(rewritten) => {
             tell_rewritten(pass, &rewritten);
-            Ok(News {
-                situation: Some(Situation::new(Reason::Applied, words(Reason::Applied))),
-                reported: Some(live.map(desired::reported)),
-                ..News::default()
+            Ok(StatusUpdate {
+                outcome: Some(Outcome::new(Reason::Applied, words(Reason::Applied))),
+                reported: Some(live.map(convert::reported)),
+                ..StatusUpdate::default()
             })
         }
         Plan::ReportDrift(found) => {
-            if pass.status.differences != desired::differences(&found) {
+            if pass.status.differences != convert::differences(&found) {
                 pass.ctx.metrics.drift("reported");
-                let fields = desired::field_list(&found);
+                let fields = convert::field_list(&found);
                 tell(Notice::warning(
                     EventReason::DriftDetected,
                     format!("changed at the service, left as found (ApplyOnly): {fields}"),
@@ -183,7 +188,7 @@ async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&L
             }
             let message = format!(
                 "the service holds another value for {}; managementPolicy ApplyOnly leaves it",
-                desired::field_list(&found)
+                convert::field_list(&found)
             );
             Ok(differing(Reason::Drifted, message, found))
         }
@@ -193,7 +198,7 @@ async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&L
             } else {
                 format!(
                     "observed: the service holds another value for {}",
-                    desired::field_list(&found)
+                    convert::field_list(&found)
                 )
             };
             Ok(differing(Reason::Observed, message, found))
@@ -201,14 +206,14 @@ async fn carry_out(pass: &Pass<'_>, inputs: &Inputs, plan: Plan, live: Option<&L
     }
 }
 
-fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> News {
-    let situation = Situation {
+fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
+    let outcome = Outcome {
         differences: found,
-        ..Situation::new(reason, message)
+        ..Outcome::new(reason, message)
     };
-    News {
-        situation: Some(situation),
-        ..News::default()
+    StatusUpdate {
+        outcome: Some(outcome),
+        ..StatusUpdate::default()
     }
 }
 
@@ -218,7 +223,7 @@ async fn set(
     why: &'static str,
     fields: String,
     reason: Reason,
-) -> Result<News, Failure> {
+) -> Result<StatusUpdate, Failure> {
     finalizer::put_on(pass.ctx, pass.resource).await?;
     let name = pass.name();
     let change = Change {
@@ -227,7 +232,7 @@ async fn set(
         fields,
     };
     let applied = act::set(pass.ctx, &inputs.access, &inputs.wanted, pass.entry, &change).await?;
-    pass.entry.lock().read_back_owed = applied.live.is_none();
+    pass.entry.lock().read_back_due = applied.live.is_none();
     pass.ctx.events.publish(
         pass.resource,
         Notice::normal(
@@ -241,18 +246,18 @@ async fn set(
     );
     tell_rewritten(pass, &applied.rewritten);
     let read_back = applied.live.as_deref().and_then(Option::as_ref);
-    Ok(News {
-        situation: Some(Situation::new(reason, words(reason))),
+    Ok(StatusUpdate {
+        outcome: Some(Outcome::new(reason, words(reason))),
         request_id: Some(applied.request_id),
         applied: Some(inputs.wanted_applied.clone()),
-        reported: Some(read_back.map(desired::reported)),
-        ..News::default()
+        reported: Some(read_back.map(convert::reported)),
+        ..StatusUpdate::default()
     })
 }
 
-async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) -> Result<News, Failure> {
+async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) -> Result<StatusUpdate, Failure> {
     let now = Instant::now();
-    let fields = desired::field_list(&found);
+    let fields = convert::field_list(&found);
     let correction = pass.entry.lock().contest.on_drift(now, pass.interval);
     if let Correction::Hold { .. } = correction {
         if ready_reason(&pass.status.conditions) != Some(Reason::Contested) {
@@ -275,10 +280,10 @@ async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) 
             format!("changed at the service, being corrected: {fields}"),
         ),
     );
-    let news = set(pass, inputs, "drift", fields, Reason::DriftCorrected).await?;
+    let update = set(pass, inputs, "drift", fields, Reason::DriftCorrected).await?;
     pass.entry.lock().contest.corrected(now);
     pass.ctx.metrics.drift("corrected");
-    Ok(news)
+    Ok(update)
 }
 
 fn in_sync(pass: &Pass<'_>) {
@@ -308,7 +313,7 @@ fn replaced_words(replacing: &[FieldDifference]) -> String {
 
 fn tell_rewritten(pass: &Pass<'_>, rewritten: &[FieldDifference]) {
     if !rewritten.is_empty() {
-        let fields = desired::field_list(rewritten);
+        let fields = convert::field_list(rewritten);
         let note = format!(
             "the service reports its own words for {fields} (see status.reported); they are taken as the baseline"
         );
@@ -353,32 +358,32 @@ async fn failed(pass: &mut Pass<'_>, what: Due, seen: Seen, failure: &Failure) -
     let (Failure::Stalled { reason, message, .. } | Failure::Waiting { reason, message, .. }) = failure else {
         return Ok(());
     };
-    let mut news = News {
+    let mut update = StatusUpdate {
         last_error: last_error(failure, Timestamp::now()).map(Some),
-        handled: pass.premises.requested.clone(),
+        handled: pass.retry_inputs.requested.clone(),
         account: seen.account,
         endpoint: seen.endpoint,
-        ..News::default()
+        ..StatusUpdate::default()
     };
     // While the account rests no call is made, so what the service said last still says more.
     if failure.is_a_rest() && pass.status.last_error.is_some() {
-        news.last_error = None;
+        update.last_error = None;
     }
     let passing = matches!(failure, Failure::Waiting { .. });
     if passing && pass.holds_generation() {
         // A check that fails in passing leaves the words as they are, until it has failed for long.
         let since = *pass.entry.lock().failing_since.get_or_insert_with(Instant::now);
         if what != Due::Change && since.elapsed() < pass.interval {
-            news.last_error = None;
+            update.last_error = None;
         }
     } else {
         // What waits for a retry must find its Secrets changed again after a restart.
-        news.observed_secrets = (!passing).then_some(seen.secrets);
-        news.situation = Some(Situation::new(*reason, message.clone()));
+        update.observed_secrets = (!passing).then_some(seen.secrets);
+        update.outcome = Some(Outcome::new(*reason, message.clone()));
         let notice = Notice::warning(EventReason::of(*reason), message.clone());
         pass.ctx.events.publish(pass.resource, notice);
     }
     tracing::info!(resource = %pass.name(), uid = %pass.resource.uid().unwrap_or_default(), class = failure.class(), "not done yet");
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ pub struct Acs3Request<'a> {
     pub method: &'a str,
     /// `/`, but for a gateway's own.
     pub path: &'a str,
-    /// Sorted and encoded, as [`super::canonical_query`] makes it.
+    /// Sorted and encoded, as [`super::percent::canonical_query`] makes it.
     pub canonical_query: &'a str,
     /// The headers to sign, names in lower case, in any order.
     pub headers: &'a [(&'a str, &'a str)],
@@ -34,7 +34,7 @@ pub fn authorization(request: &Acs3Request<'_>, access_key_id: &str, access_key_
 }
 
 /// The SHA-256 of `body` in hex.
-pub(super) fn sha256_hex(body: &[u8]) -> String {
+pub(in crate::cloud) fn sha256_hex(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
 }
 

@@ -9,16 +9,16 @@ use tokio::time::Instant;
 
 use super::act::{self, Change};
 use super::context::Context;
-use super::decide::{self, Farewell};
+use super::decide::{self, Cleanup};
 use super::failure::Failure;
 use super::observe;
-use super::report::{News, last_error, report};
-use super::{Pass, desired, finalizer};
+use super::report::{StatusUpdate, last_error, report};
+use super::{Pass, convert, finalizer};
 use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy, VodMessageCallback};
 use crate::events::{EventReason, Notice};
-use crate::ownership::Verdict;
+use crate::ownership::Ownership;
 use crate::quota::Urgency;
-use crate::status::{Reason, Situation, ready_reason};
+use crate::status::{Outcome, Reason, ready_reason};
 
 /// How long until the grace period of a deletion ends.
 pub fn until_release(ctx: &Context, resource: &VodMessageCallback) -> Duration {
@@ -31,7 +31,7 @@ pub fn until_release(ctx: &Context, resource: &VodMessageCallback) -> Duration {
 }
 
 /// Deals with the setting and lets the resource go.
-pub async fn farewell(pass: &mut Pass<'_>) -> Result<(), Failure> {
+pub async fn cleanup(pass: &mut Pass<'_>) -> Result<(), Failure> {
     let Some(applied) = setting_to_remove(pass) else {
         tell_left_behind(pass);
         return finalizer::take_off(pass.ctx, pass.resource).await;
@@ -76,7 +76,7 @@ fn setting_to_remove(pass: &Pass<'_>) -> Option<AppliedSetting> {
         || spec.suspend
         || spec.management_policy == ManagementPolicy::Observe;
     let uid = pass.resource.uid().unwrap_or_default();
-    if keeps || matches!(pass.ctx.claims().verdict(&uid), Verdict::Loser { .. }) {
+    if keeps || matches!(pass.ctx.ownership().ownership_of(&uid), Ownership::Loser { .. }) {
         return None;
     }
     if let Some(applied) = &pass.status.applied {
@@ -87,7 +87,7 @@ fn setting_to_remove(pass: &Pass<'_>) -> Option<AppliedSetting> {
     let memory = pass.entry.lock();
     let in_between = ready_reason(&pass.status.conditions).is_some_and(Reason::is_under_way);
     let may_be_set = memory.set_was_sent || (in_between && !memory.seen_from_birth);
-    may_be_set.then(|| desired::applied(spec))
+    may_be_set.then(|| convert::applied(spec))
 }
 
 async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure> {
@@ -105,24 +105,24 @@ async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure
     if observe::ownership(ctx, resource, &access.account).is_err() {
         return Ok(());
     }
-    let Some(setting) = desired::setting_of_applied(applied) else {
+    let Some(setting) = convert::setting_of_applied(applied) else {
         return Ok(());
     };
-    let baseline = pass.status.reported.as_ref().map(desired::baseline);
+    let baseline = pass.status.reported.as_ref().map(convert::baseline);
     let live = observe::live(ctx, &access, Urgency::Change, Instant::now()).await?;
-    let signs = desired::auth_enabled(applied);
-    match decide::farewell(&setting, signs, baseline.as_ref(), (*live).as_ref()) {
-        Farewell::AlreadyGone => Ok(()),
-        Farewell::NotOurs(found) => {
+    let signs = convert::auth_enabled(applied);
+    match decide::cleanup(&setting, signs, baseline.as_ref(), (*live).as_ref()) {
+        Cleanup::AlreadyGone => Ok(()),
+        Cleanup::NotOurs(found) => {
             let note = format!(
                 "the live setting is no longer the one this resource applied ({} differ), so it is left alone",
-                desired::field_list(&found)
+                convert::field_list(&found)
             );
             ctx.events
                 .publish(resource, Notice::warning(EventReason::NotOurs, note));
             Ok(())
         }
-        Farewell::Delete => {
+        Cleanup::Delete => {
             let name = pass.name();
             let change = Change {
                 resource: &name,
@@ -170,16 +170,16 @@ async fn say(pass: &mut Pass<'_>, failure: &Failure) -> Result<(), Failure> {
         return Ok(());
     };
     let message = format!("the deletion waits, at most for the grace period: {message}");
-    let situation = Situation::new(*reason, message.clone());
+    let outcome = Outcome::new(*reason, message.clone());
     pass.ctx
         .events
         .publish(pass.resource, Notice::warning(EventReason::of(*reason), message));
     let error = last_error(failure, Timestamp::now());
-    let news = News {
-        situation: Some(situation),
+    let update = StatusUpdate {
+        outcome: Some(outcome),
         last_error: error.map(Some),
-        ..News::default()
+        ..StatusUpdate::default()
     };
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, news).await?;
+    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
     Ok(())
 }

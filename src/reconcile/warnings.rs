@@ -5,7 +5,7 @@ use crate::domain::event_types;
 use crate::events::EventReason;
 
 /// The words of warning about a spec.
-pub fn advice(spec: &VodMessageCallbackSpec) -> Vec<(EventReason, String)> {
+pub fn warnings(spec: &VodMessageCallbackSpec) -> Vec<(EventReason, String)> {
     let mut words = Vec::new();
     let unlisted = event_types::unlisted(&spec.event_types);
     if !unlisted.is_empty() {

@@ -5,9 +5,9 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// How far each service's clock is from ours, as learned from its `Date` headers after it refused our time.
 #[derive(Default)]
-pub(super) struct Clock(Mutex<HashMap<String, SignedDuration>>);
+pub(super) struct ClockSkew(Mutex<HashMap<String, SignedDuration>>);
 
-impl Clock {
+impl ClockSkew {
     /// Now, on the clock of `host`.
     pub(super) fn now(&self, host: &str) -> Timestamp {
         let offset = self
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn learns_from_the_date_header() {
-        let clock = Clock::default();
+        let clock = ClockSkew::default();
         assert!(clock.learn("a", "Wed, 01 Jan 2020 00:00:00 GMT"));
         assert!(!clock.learn("b", "yesterday"));
         let theirs = timestamp(clock.now("a"));

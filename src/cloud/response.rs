@@ -11,21 +11,21 @@ use super::redact::{self, redact};
 use super::retry_hint::retry_hint;
 
 /// An answer; it may hold a key in clear, so it is never printed and zeroed when dropped.
-pub struct Answer {
+pub struct Response {
     body: Zeroizing<Vec<u8>>,
     /// The service's RequestId.
     pub request_id: Option<String>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("Response")
             .field("request_id", &self.request_id)
             .finish_non_exhaustive()
     }
 }
 
-impl Answer {
+impl Response {
     /// The body as `T`.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Answer {
     }
 }
 
-/// An error, and the service's clock at it, which may mend it.
+/// An error, and the service's clock at it, which may fix it.
 pub(super) struct Refused {
     pub(super) error: CallError,
     pub(super) date: Option<String>,
@@ -76,7 +76,7 @@ pub(super) fn interpret(
     headers: &HeaderMap,
     body: Zeroizing<Vec<u8>>,
     secrets: &[Zeroizing<String>],
-) -> Result<Answer, Refusal> {
+) -> Result<Response, Refusal> {
     let hint = retry_hint(headers);
     let own = |code, message: String| CallError {
         http_status: Some(status),
@@ -115,7 +115,7 @@ pub(super) fn interpret(
         .as_deref()
         .is_none_or(|code| ["200", "OK", "Success", ""].contains(&code));
     if (200..300).contains(&status) && good_code {
-        return Ok(Answer { body, request_id });
+        return Ok(Response { body, request_id });
     }
     // A throttled answer hides behind any code when it says how long to wait.
     let code = redact::code(code.as_deref().unwrap_or("Unknown"));
