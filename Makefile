@@ -64,6 +64,7 @@ crds: rust-tools ## Write crds/ anew from the code, and all that is made of it
 	@hack/sync-crd
 	@hack/render-manifests
 	@hack/render-reference
+	@hack/render-endpoints
 
 .PHONY: bench
 bench: control-plane ## Measure the operator with many resources

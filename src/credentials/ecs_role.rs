@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{CredentialError, CredentialIdentity, Credentials};
 
 /// Where every ECS instance finds its metadata.
-const ADDRESS: &str = "http://100.100.100.200";
+pub(crate) const ADDRESS: &str = "http://100.100.100.200";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 use crate::cloud::{CallError, ErrorClass};
 
 pub use ambient::{AmbientEnvironment, Rrsa};
+#[cfg(test)]
+pub(crate) use ecs_role::ADDRESS as METADATA_ADDRESS;
 pub use ecs_role::EcsRole;
 pub use identity::Identities;
 pub use provider::CredentialProvider;
