@@ -25,6 +25,8 @@ use crate::status::Reason;
 const LONGEST_NOTE: usize = 1000;
 /// So many may wait to be written; more than that are dropped, since events are a help and not a record.
 const QUEUE: usize = 1024;
+/// Between two attempts to write an event to an API server that is too busy.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why an event is told: a closed list, as users filter by it.
@@ -223,7 +225,7 @@ pub async fn write(client: kube::Client, mut queue: Receiver<Event>) {
     while let Some(event) = queue.recv().await {
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-        let result = tokio::time::timeout(TIMEOUT, api.create(&PostParams::default(), &event)).await;
+        let result = tokio::time::timeout(TIMEOUT, create(&api, &event)).await;
         let why = match result {
             Ok(Ok(_)) => continue,
             Ok(Err(kube::Error::Api(answer))) => answer.message.clone(),
@@ -241,5 +243,17 @@ pub async fn write(client: kube::Client, mut queue: Receiver<Event>) {
             %why,
             "an event could not be written"
         );
+    }
+}
+
+/// Creates an event, again and again where the API server is too busy for it.
+async fn create(api: &Api<Event>, event: &Event) -> Result<Event, kube::Error> {
+    loop {
+        match api.create(&PostParams::default(), event).await {
+            Err(kube::Error::Api(answer)) if matches!(answer.code, 429 | 503 | 504) => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            done => return done,
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Wires everything together, and takes it apart again in order: work, lease, events.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::http::Uri;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
@@ -114,12 +116,27 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 async fn cluster_access() -> Result<kube::Config, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Cluster(error.to_string());
     if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
-        kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default())
-            .await
-            .map_err(|e| failed(&e))
+        let config = kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default()).await;
+        let mut config = config.map_err(|e| failed(&e))?;
+        if is_local(&config.cluster_url) && proxies_of_the_environment().contains(&config.proxy_url) {
+            config.proxy_url = None;
+        }
+        Ok(config)
     } else {
         kube::Config::incluster().map_err(|e| failed(&e))
     }
+}
+
+/// A proxy of the environment does not lead back to this machine; kubectl passes it by, too.
+fn is_local(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Where kube looks for one; what a kubeconfig itself names is not among them.
+fn proxies_of_the_environment() -> Vec<Option<Uri>> {
+    let values = ["HTTPS_PROXY", "https_proxy"].map(std::env::var);
+    values.into_iter().flatten().map(|value| value.parse().ok()).collect()
 }
 
 /// A client with so much patience for an answer, or for the next piece of one.
@@ -127,6 +144,8 @@ fn cluster_client(mut config: kube::Config, patience: Duration) -> Result<kube::
     config.read_timeout = Some(patience);
     // The time that a connection was idle before it was used again is nobody's delay.
     config.reset_reader_on_write = true;
+    // kube's own retry of 429, 503 and 504 sleeps for up to minutes, in silence and under whatever the caller holds.
+    config.default_retry = false;
     kube::Client::try_from(config).map_err(|error| StartError::Cluster(error.to_string()))
 }
 
@@ -188,6 +207,7 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
     let mut elector = Elector::new(
         parts.client.clone(),
         &parts.config.lease_namespace,
+        &parts.config.lease_name,
         me,
         LeaseTimings::default(),
     );
@@ -226,6 +246,8 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
             check_interval: parts.config.check_interval,
             deletion_grace: parts.config.deletion_grace,
             ambient_credentials: parts.config.ambient_credentials,
+            ambient_namespaces: parts.config.ambient_namespaces.clone(),
+            oidc_provider_arn: parts.config.oidc_provider_arn.clone(),
         },
         endpoints: parts.endpoints.clone(),
         vod: parts.vod.clone(),
@@ -277,4 +299,22 @@ fn stop_on_signals(stop: CancellationToken) -> std::io::Result<impl Future<Outpu
         tracing::info!("stopping: calls in flight are finished first");
         stop.cancel();
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        for (url, local) in [
+            ("https://127.0.0.1:6443", true),
+            ("https://[::1]:6443/", true),
+            ("https://localhost", true),
+            ("https://10.0.0.1:6443", false),
+            ("https://localhost.example.com", false),
+        ] {
+            assert_eq!(is_local(&url.parse().unwrap()), local, "{url}");
+        }
+    }
 }

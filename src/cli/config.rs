@@ -29,14 +29,22 @@ pub struct Config {
     pub deletion_grace: Duration,
     /// Whether resources without a secretRef use the operator's own credentials.
     pub ambient_credentials: bool,
+    /// Namespaces whose resources may use them; none means all.
+    pub ambient_namespaces: BTreeSet<String>,
+    /// The OIDC provider for a serviceAccountRef that names none.
+    pub oidc_provider_arn: Option<String>,
     /// Whether one leader is elected.
     pub leader_elect: bool,
     /// Where the Lease is.
     pub lease_namespace: String,
+    /// What it is called.
+    pub lease_name: String,
     /// Reconciles at once.
     pub concurrency: u16,
     /// Where metrics and health are served.
     pub metrics_addr: SocketAddr,
+    /// Whether resources that are not Ready have a series each.
+    pub metrics_per_resource: bool,
     /// How log lines look; absent means by whether they go to a terminal.
     pub log_format: Option<LogFormat>,
     /// What `RUST_LOG` says, already checked.
@@ -139,7 +147,7 @@ impl Config {
     pub fn gather(args: RunArgs, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, BadValue> {
         let from = Sources { variable };
         Ok(Self {
-            watch_namespaces: watch_namespaces(&from, args.watch_namespace)?,
+            watch_namespaces: namespaces(&from, "watch-namespace", args.watch_namespace)?,
             vod_endpoint: from.parse("vod-endpoint", args.vod_endpoint, values::endpoint_template)?,
             sts_endpoint: from.parse("sts-endpoint", args.sts_endpoint, values::endpoint_template)?,
             metadata_endpoint: from.parse("metadata-endpoint", args.metadata_endpoint, values::endpoint)?,
@@ -159,16 +167,24 @@ impl Config {
             ambient_credentials: from
                 .parse("ambient-credentials", args.ambient_credentials, values::boolean)?
                 .unwrap_or(false),
+            ambient_namespaces: namespaces(&from, "ambient-namespace", args.ambient_namespace)?,
+            oidc_provider_arn: from.parse("oidc-provider-arn", args.oidc_provider_arn, values::oidc_provider_arn)?,
             leader_elect: from
                 .parse("leader-elect", args.leader_elect, values::boolean)?
                 .unwrap_or(false),
             lease_namespace: lease_namespace(&from, args.lease_namespace)?,
+            lease_name: from
+                .parse("lease-name", args.lease_name, values::object_name)?
+                .unwrap_or_else(|| crate::NAME.to_owned()),
             concurrency: from
                 .parse("concurrency", args.concurrency, values::concurrency)?
                 .unwrap_or(64),
             metrics_addr: from
                 .parse("metrics-addr", args.metrics_addr, values::socket_addr)?
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 8080))),
+            metrics_per_resource: from
+                .parse("metrics-per-resource", args.metrics_per_resource, values::boolean)?
+                .unwrap_or(false),
             log_format: from.parse("log-format", args.log_format, values::log_format)?,
             log_filter: from
                 .variable("RUST_LOG")
@@ -185,13 +201,14 @@ impl Config {
     }
 }
 
-fn watch_namespaces(from: &Sources<'_>, written: Vec<String>) -> Result<BTreeSet<String>, BadValue> {
+/// A repeatable flag's namespaces, or its variable's.
+fn namespaces(from: &Sources<'_>, flag: &str, written: Vec<String>) -> Result<BTreeSet<String>, BadValue> {
     if written.is_empty() {
-        let listed = from.parse("watch-namespace", None, values::namespaces)?;
+        let listed = from.parse(flag, None, values::namespaces)?;
         return Ok(listed.into_iter().flatten().collect());
     }
     let judged = written.into_iter().map(|value| {
-        let name = "--watch-namespace".to_owned();
+        let name = format!("--{flag}");
         judge(Given { name, value }, values::namespace)
     });
     judged.collect()

@@ -27,10 +27,14 @@ fn defaults_are_the_contract_s() {
         check_interval: Duration::from_secs(600),
         deletion_grace: Duration::from_secs(300),
         ambient_credentials: false,
+        ambient_namespaces: BTreeSet::new(),
+        oidc_provider_arn: None,
         leader_elect: false,
         lease_namespace: "default".to_owned(),
+        lease_name: "vod-operator".to_owned(),
         concurrency: 64,
         metrics_addr: "0.0.0.0:8080".parse().unwrap(),
+        metrics_per_resource: false,
         log_format: None,
         log_filter: telemetry::Filter::default(),
         secret_watch: true,
@@ -52,10 +56,14 @@ fn every_flag_is_also_a_variable() {
         ("check-interval", "2s"),
         ("deletion-grace", "0s"),
         ("ambient-credentials", "true"),
+        ("ambient-namespace", "media"),
+        ("oidc-provider-arn", "acs:ram::1234567890123456:oidc-provider/c1"),
         ("leader-elect", "on"),
         ("lease-namespace", "ops"),
+        ("lease-name", "team-a"),
         ("concurrency", "3"),
         ("metrics-addr", "127.0.0.1:0"),
+        ("metrics-per-resource", "yes"),
         ("log-format", "json"),
         ("secret-watch", "no"),
         ("watch-timeout", "30s"),
@@ -104,6 +112,22 @@ fn namespaces_from_flags_and_from_the_variable() {
     let variable = gather(&[], &[("VOD_OPERATOR_WATCH_NAMESPACE", "a,b")]).unwrap();
     assert_eq!(flags.watch_namespaces, variable.watch_namespaces);
     assert_eq!(Vec::from_iter(flags.watch_namespaces), ["a", "b"]);
+    let flags = gather(&["--ambient-namespace=b", "--ambient-namespace=a"], &[]).unwrap();
+    assert_eq!(Vec::from_iter(flags.ambient_namespaces), ["a", "b"]);
+}
+
+/// Taken for "none", it would mean all namespaces.
+#[test]
+fn a_list_of_namespaces_that_names_none_is_bad() {
+    for variable in ["VOD_OPERATOR_WATCH_NAMESPACE", "VOD_OPERATOR_AMBIENT_NAMESPACE"] {
+        for value in [",", " ", ", ,"] {
+            let bad = gather(&[], &[(variable, value)]).unwrap_err();
+            assert_eq!((bad.given.name.as_str(), bad.given.value.as_str()), (variable, value));
+        }
+    }
+    for flag in ["--watch-namespace=", "--watch-namespace=,", "--ambient-namespace= "] {
+        assert!(gather(&[flag], &[]).is_err(), "{flag}");
+    }
 }
 
 #[test]

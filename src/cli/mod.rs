@@ -91,18 +91,30 @@ pub struct RunArgs {
     /// Let resources without a secretRef use the operator's own credentials [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub ambient_credentials: Option<String>,
+    /// Namespace whose resources may use the operator's own credentials; repeatable [default: all namespaces]
+    #[arg(long, value_name = "NS", allow_hyphen_values = true)]
+    pub ambient_namespace: Vec<String>,
+    /// OIDC provider that trusts the cluster's ServiceAccounts, for a serviceAccountRef that names none
+    #[arg(long, value_name = "ARN", allow_hyphen_values = true)]
+    pub oidc_provider_arn: Option<String>,
     /// Elect one leader among the replicas through a Lease [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: Option<String>,
     /// Namespace of the Lease, where POD_NAMESPACE is not set [default: default]
     #[arg(long, value_name = "NS", allow_hyphen_values = true)]
     pub lease_namespace: Option<String>,
+    /// Name of the Lease; two operators in one namespace need two [default: vod-operator]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub lease_name: Option<String>,
     /// Reconciles at once [default: 64]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub concurrency: Option<String>,
     /// Where /metrics, /healthz and /readyz are served [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR", allow_hyphen_values = true)]
     pub metrics_addr: Option<String>,
+    /// Also serve a series for each resource that is not Ready [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub metrics_per_resource: Option<String>,
     /// text or json [default: text on a terminal, else json]
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     pub log_format: Option<String>,

@@ -109,13 +109,44 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
     }
 }
 
-/// A comma-separated list of namespaces, as a variable holds it; a stray comma is forgiven.
+/// A comma-separated list of namespaces, as a variable holds it. A stray comma is forgiven, but not a list that names
+/// nobody: taken for "all", it would give away what it was meant to keep.
 pub(super) fn namespaces(text: &str) -> Result<Vec<String>, String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(namespace)
-        .collect()
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let names = items.map(namespace).collect::<Result<Vec<_>, _>>()?;
+    if names.is_empty() {
+        return Err("name at least one namespace, or leave it out for all of them".to_owned());
+    }
+    Ok(names)
+}
+
+/// An object's name: an RFC 1123 subdomain, as the API server demands.
+pub(super) fn object_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let sound_label = |label: &str| {
+        !label.is_empty() && label.chars().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if text.len() <= 253 && text.split('.').all(sound_label) {
+        Ok(text.to_owned())
+    } else {
+        Err("use an object's name: at most 253 of a-z, 0-9, - and ., each part with neither end a -".to_owned())
+    }
+}
+
+/// The ARN of an OIDC provider of RAM: `acs:ram::<account>:oidc-provider/<name>`.
+pub(super) fn oidc_provider_arn(text: &str) -> Result<String, String> {
+    let wrong = || "use an ARN like acs:ram::1234567890123456:oidc-provider/my-cluster".to_owned();
+    let (account, name) = text
+        .strip_prefix("acs:ram::")
+        .and_then(|rest| rest.split_once(":oidc-provider/"))
+        .ok_or_else(wrong)?;
+    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let digits = !account.is_empty() && account.chars().all(|c| c.is_ascii_digit());
+    if digits && (1..=128).contains(&name.len()) && name.chars().all(sound) {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong())
+    }
 }
 
 pub(super) fn endpoint_template(text: &str) -> Result<EndpointTemplate, String> {
@@ -217,6 +248,51 @@ mod tests {
         );
         for text in ["A", "-a", "a-", "a_b", "a.b", &"a".repeat(64)] {
             assert!(namespaces(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_names_no_namespace_is_refused() {
+        for text in [",", " ", " , ,", "\t"] {
+            assert!(namespaces(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn object_names() {
+        for text in ["a", "vod-operator", "team-a.vod", "0"] {
+            assert!(object_name(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "a..b",
+            "A",
+            "a/b",
+            "-a",
+            "a-",
+            "a.-b",
+            "a b",
+            "~",
+            &"a".repeat(254),
+        ] {
+            assert!(object_name(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn arns_of_oidc_providers() {
+        assert!(oidc_provider_arn("acs:ram::1234567890123456:oidc-provider/ack-rrsa-c1").is_ok());
+        for text in [
+            "",
+            "acs:ram::1234567890123456:role/vod",
+            "acs:ram::me:oidc-provider/x",
+            "acs:ram:::oidc-provider/x",
+            "acs:ram::1:oidc-provider/",
+            "acs:ram::1:oidc-provider/a b",
+            " acs:ram::1:oidc-provider/x",
+        ] {
+            assert!(oidc_provider_arn(text).is_err(), "{text:?}");
         }
     }
 

@@ -34,11 +34,12 @@ struct Renewal {
 }
 
 impl Elector {
-    /// An elector for the Lease of our name in this namespace.
-    pub fn new(client: Client, namespace: &str, identity: String, timings: LeaseTimings) -> Self {
+    /// An elector for the Lease of this name in this namespace.
+    pub fn new(client: Client, namespace: &str, name: &str, identity: String, timings: LeaseTimings) -> Self {
         let contender = Contender {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
+            name: name.to_owned(),
             candidate: Candidate::new(identity, &timings),
             timings,
             start: Instant::now(),
@@ -113,12 +114,13 @@ enum Round {
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(
-        "not allowed to {verb} the Lease: bind a Role with get, create and update on leases.coordination.k8s.io in \
-         namespace {namespace} to the operator's service account: {message}"
+        "not allowed to {verb} the Lease {name}: bind a Role with get, create and update on \
+         leases.coordination.k8s.io in namespace {namespace} to the operator's service account: {message}"
     )]
     Forbidden {
         verb: &'static str,
         namespace: String,
+        name: String,
         message: String,
     },
     #[error("no answer in time to {0} the Lease")]
@@ -136,6 +138,7 @@ enum Trouble {
 struct Contender {
     api: Api<Lease>,
     namespace: String,
+    name: String,
     candidate: Candidate,
     timings: LeaseTimings,
     start: Instant,
@@ -235,7 +238,7 @@ impl Contender {
             return Ok(());
         }
         let api = self.api.clone();
-        let read = self.answer("get", end, api.get_opt(crate::NAME)).await?;
+        let read = self.answer("get", end, api.get_opt(&self.name)).await?;
         let found = read.map_err(|error| self.trouble("get", error))?;
         self.take_in(found);
         Ok(())
@@ -250,7 +253,7 @@ impl Contender {
         let (verb, written) = if step == Step::Create {
             ("create", self.answer("create", end, api.create(&how, &wanted)).await?)
         } else {
-            let replacing = api.replace(crate::NAME, &how, &wanted);
+            let replacing = api.replace(&self.name, &how, &wanted);
             ("update", self.answer("update", end, replacing).await?)
         };
         match written {
@@ -302,7 +305,7 @@ impl Contender {
     fn ours(&self, step: Step) -> Lease {
         let mut lease = self.lease.clone().unwrap_or_else(|| Lease {
             metadata: ObjectMeta {
-                name: Some(crate::NAME.to_owned()),
+                name: Some(self.name.clone()),
                 namespace: Some(self.namespace.clone()),
                 ..ObjectMeta::default()
             },
@@ -349,6 +352,7 @@ impl Contender {
             kube::Error::Api(status) if status.code == 403 => Trouble::Forbidden {
                 verb,
                 namespace: self.namespace.clone(),
+                name: self.name.clone(),
                 message: status.message,
             },
             other => Trouble::Failure {

@@ -156,7 +156,7 @@ fn timings() -> LeaseTimings {
 }
 
 fn elector(client: &Client, identity: &str) -> Elector {
-    Elector::new(client.clone(), "ops", identity.to_owned(), timings())
+    Elector::new(client.clone(), "ops", crate::NAME, identity.to_owned(), timings())
 }
 
 async fn acquire(elector: &mut Elector) -> Leadership {

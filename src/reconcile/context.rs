@@ -1,6 +1,6 @@
 //! Everything that reconciles share, for one term of leadership.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const REST_OF_LEASE: Duration = Duration::from_secs(4);
 pub type LiveRead = Arc<Option<LiveSetting>>;
 
 /// The operator-wide settings that reconciles go by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Defaults {
     /// For resources that set no `checkInterval`.
     pub check_interval: Duration,
@@ -36,6 +36,18 @@ pub struct Defaults {
     pub deletion_grace: Duration,
     /// Whether the operator's own credentials may be used.
     pub ambient_credentials: bool,
+    /// By resources of which namespaces; none means all.
+    pub ambient_namespaces: BTreeSet<String>,
+    /// The OIDC provider for a serviceAccountRef that names none.
+    pub oidc_provider_arn: Option<String>,
+}
+
+impl Defaults {
+    /// Whether a resource of this namespace may use the operator's own credentials.
+    pub fn ambient_allowed(&self, namespace: &str) -> bool {
+        let listed = self.ambient_namespaces.is_empty() || self.ambient_namespaces.contains(namespace);
+        self.ambient_credentials && listed
+    }
 }
 
 /// Shared by all reconciles.
@@ -123,5 +135,34 @@ impl Context {
     /// Whether this process may still change something at the service.
     pub fn may_write(&self) -> bool {
         !self.stop.is_cancelled() && self.claim.holds()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_credentials_are_for_the_namespaces_listed() {
+        let defaults = |ambient_credentials, listed: &[&str]| Defaults {
+            check_interval: Duration::ZERO,
+            deletion_grace: Duration::ZERO,
+            ambient_credentials,
+            ambient_namespaces: listed.iter().map(ToString::to_string).collect(),
+            oidc_provider_arn: None,
+        };
+        for (on, listed, allowed) in [
+            (true, &[][..], true),
+            (true, &["media"], true),
+            (true, &["ops"], false),
+            (false, &[], false),
+            (false, &["media"], false),
+        ] {
+            assert_eq!(
+                defaults(on, listed).ambient_allowed("media"),
+                allowed,
+                "{on} {listed:?}"
+            );
+        }
     }
 }

@@ -116,15 +116,21 @@ async fn base(
     observed: &mut Vec<ObservedSecret>,
 ) -> Result<Base, Failure> {
     let Some(name) = secrets::credentials_name(spec) else {
-        return if ctx.defaults.ambient_credentials {
-            Ok(Base::Ambient)
+        if ctx.defaults.ambient_allowed(namespace) {
+            return Ok(Base::Ambient);
+        }
+        let otherwise = if ctx.defaults.ambient_credentials {
+            format!("start the operator with --ambient-namespace {namespace} as well")
         } else {
-            Err(Failure::stalled(
-                Reason::AmbientCredentialsDisabled,
-                "spec.credentials.secretRef is absent and the operator may not use its own credentials: \
-                 name a Secret, or start the operator with --ambient-credentials",
-            ))
+            "start the operator with --ambient-credentials".to_owned()
         };
+        return Err(Failure::stalled(
+            Reason::AmbientCredentialsDisabled,
+            format!(
+                "spec.credentials.secretRef is absent and the operator may not use its own credentials here: \
+                 name a Secret, or {otherwise}"
+            ),
+        ));
     };
     let fresh;
     let values = match already_read {

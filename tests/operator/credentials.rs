@@ -27,6 +27,32 @@ async fn ambient_credentials_must_be_allowed() {
     assert!(stage.endpoint.world().calls().is_empty());
 }
 
+/// The operator's own credentials are for the namespaces it is told.
+#[tokio::test]
+async fn ambient_credentials_are_for_the_namespaces_listed() {
+    let stage = Stage::set().await;
+    let elsewhere = stage
+        .builder(&["--ambient-credentials", "--ambient-namespace", "elsewhere"])
+        .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
+        .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&ambient(&stage, "listed")).await;
+    stage.not_ready("listed", "AmbientCredentialsDisabled").await;
+    assert!(stage.endpoint.world().calls().is_empty());
+    drop(elsewhere);
+    let _here = stage
+        .builder(&["--ambient-credentials", "--ambient-namespace", &stage.ns])
+        .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
+        .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY_SECRET)
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&ambient(&stage, "own")).await;
+    stage.ready("own", "Applied").await;
+}
+
 #[tokio::test]
 async fn from_the_environment_and_a_role_on_top() {
     let stage = Stage::set().await;

@@ -1,10 +1,14 @@
 //! Contract 5: what the process tells to those who run it: metrics, one log line for each change, and bad flags.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::stage::{Stage, app};
 use harness::eventually;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use vod_endpoint::{Fault, How};
 
 #[tokio::test]
@@ -118,6 +122,11 @@ fn bad_flags_and_variables_end_with_2_and_are_named() {
         (&["--vod-qps", "0"][..], None, "--vod-qps"),
         (&["--check-interval", "soon"], None, "--check-interval"),
         (&[], Some(("VOD_OPERATOR_SIGNATURE", "md5")), "VOD_OPERATOR_SIGNATURE"),
+        (
+            &[],
+            Some(("VOD_OPERATOR_WATCH_NAMESPACE", ",")),
+            "VOD_OPERATOR_WATCH_NAMESPACE",
+        ),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vod-operator"));
         command.env_clear().arg("run").args(args).envs(variable);
@@ -127,6 +136,57 @@ fn bad_flags_and_variables_end_with_2_and_are_named() {
         let value = variable.map_or_else(|| args[1], |(_, value)| value);
         assert!(said.contains(named) && said.contains(value), "{said}");
     }
+}
+
+/// An HTTP proxy that leads every CONNECT to one port; it counts them.
+async fn connect_proxy(server: u16, asked: Arc<AtomicUsize>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let asked = Arc::clone(&asked);
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await.unwrap_or(0));
+                }
+                if !head.starts_with(b"CONNECT kubernetes:") {
+                    return;
+                }
+                asked.fetch_add(1, Ordering::Relaxed);
+                let mut server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_proxy_leads_to_the_api_server_but_not_back_to_this_machine() {
+    let stage = Stage::set().await;
+    let nobody = format!("http://127.0.0.1:{}", control_plane::free_port().unwrap());
+    let local = stage.builder(&[]).env("HTTPS_PROXY", nobody).start().await.unwrap();
+    stage.apply(&stage.http("local")).await;
+    stage.ready("local", "Applied").await;
+    drop(local);
+    // A name that only the proxy can lead to.
+    let kubeconfig = std::fs::read_to_string(stage.plane.kubeconfig_path()).unwrap();
+    let folder = stage.plane.folder().join("proxied.kubeconfig");
+    std::fs::write(&folder, kubeconfig.replace("https://127.0.0.1", "https://kubernetes")).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let proxy = connect_proxy(stage.plane.port(), Arc::clone(&asked)).await;
+    let _proxied = stage
+        .builder(&[])
+        .kubeconfig(folder)
+        .env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}"))
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&stage.http("proxied")).await;
+    stage.ready("proxied", "Applied").await;
+    assert!(asked.load(Ordering::Relaxed) > 0);
 }
 
 /// From the moment it answers probes it stops in order, and it is not ready before its caches are filled.
