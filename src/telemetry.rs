@@ -1,6 +1,5 @@
 //! Logs: where they go, how they look, and what may never be in them.
 
-use crate::cli::LogFormat;
 use std::io::IsTerminal as _;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -11,6 +10,15 @@ use tracing_subscriber::{
     registry::{LookupSpan, Registry},
     util::{SubscriberInitExt as _, TryInitError},
 };
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
 
 /// What other crates may say at most, whatever `RUST_LOG` asks for: below these levels HTTP stacks write URLs,
 /// headers and bodies, and those carry keys. Ours alone is free; a crate that is not listed keeps the default.

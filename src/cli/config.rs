@@ -1,9 +1,6 @@
-use super::{
-    RunArgs,
-    values::{self, LogFormat},
-};
+use super::{RunArgs, values};
 use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, time::Duration};
 
 /// How the operator runs: every value checked.

@@ -7,7 +7,6 @@ mod config;
 mod values;
 
 pub use config::{BadValue, Config, Given};
-pub use values::LogFormat;
 
 use clap::{Args, Parser, Subcommand};
 

@@ -2,16 +2,8 @@
 
 use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
 use crate::domain::GoDuration;
+use crate::telemetry::LogFormat;
 use std::{net::SocketAddr, time::Duration};
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One object a line.
-    Json,
-}
 
 /// More calls a second than the service allows anyone; a larger number is a slip.
 const MOST_QPS: u32 = 1000;
