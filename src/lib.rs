@@ -8,6 +8,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod cloud;
+pub mod commands;
 pub mod controller;
 pub mod credentials;
 pub mod domain;

@@ -4,6 +4,7 @@ use clap::Parser as _;
 use std::{fmt, io::Write as _, process::ExitCode};
 use vod_operator::{
     cli::{COMMIT, Cli, Command, Config, RunArgs, VERSION},
+    commands::{self, Outcome, Output},
     telemetry,
 };
 
@@ -11,10 +12,25 @@ use vod_operator::{
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    // kube and reqwest share one TLS stack, which wants to know its cryptography once. Somebody else's choice is as
+    // good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // clap ends the process itself with code 2 on words it does not know, and 0 after --help and --version.
     match Cli::parse().command {
-        Command::Crd => crd(),
         Command::Run(args) => run(*args),
+        Command::Crd => crd(),
+        Command::Completion(args) => ended(commands::completion::run(&args)),
+        Command::Manual(args) => ended(commands::manual::run(&args)),
+    }
+}
+
+fn ended(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            complain(&failure);
+            failure.exit().into()
+        }
     }
 }
 
@@ -23,8 +39,7 @@ fn crd() -> ExitCode {
         Ok(yaml) => yaml,
         Err(error) => return failed(&error),
     };
-    // Not print!: a reader that goes away early (`| head`) is no reason to panic.
-    match std::io::stdout().write_all(yaml.as_bytes()) {
+    match Output::stdout().text(&yaml) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -42,9 +57,6 @@ fn run(args: RunArgs) -> ExitCode {
         return failed(&error);
     }
     tracing::info!(version = VERSION, commit = COMMIT, "starting");
-    // kube and reqwest share one TLS stack, which wants to know its cryptography once. Somebody else's choice is as
-    // good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

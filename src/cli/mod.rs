@@ -1,12 +1,27 @@
-//! The command line: flags and their environment variables, validated into a [`Config`].
+//! The command line: the sub-commands, and the flags of `run` with their environment variables, validated into a
+//! [`Config`].
 //!
-//! clap only splits the words. What a value means is judged in one place ([`Config::gather`]), so that a flag and
-//! its variable obey the same rules, and a message can name the one that was really given.
+//! clap only splits the words. What a value of `run` means is judged in one place ([`Config::gather`]), so that a flag
+//! and its variable obey the same rules, and a message can name the one that was really given.
 
+mod callback;
+mod check;
 mod config;
+mod generate;
+mod import;
+mod plan;
+mod shared;
+mod status;
 mod values;
 
+pub use callback::{CallbackCommand, ListenArgs, SendArgs};
+pub use check::CheckArgs;
 pub use config::{BadValue, Config, Given};
+pub use generate::{CompletionArgs, ManualArgs};
+pub use import::ImportArgs;
+pub use plan::PlanArgs;
+pub use shared::{CredentialArgs, FileArgs, OutputArgs, OutputFormat, ServiceArgs};
+pub use status::StatusArgs;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -47,6 +62,10 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print the CustomResourceDefinition as YAML
     Crd,
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Write the man pages into a directory
+    Manual(ManualArgs),
 }
 
 const ENVIRONMENT_HELP: &str = "\
@@ -136,7 +155,7 @@ mod tests {
         let all = ["vod-operator", "run"].iter().chain(words);
         Cli::try_parse_from(all).map(|cli| match cli.command {
             Command::Run(args) => *args,
-            Command::Crd => panic!("asked for run"),
+            other => panic!("asked for run: {other:?}"),
         })
     }
 

@@ -1,0 +1,73 @@
+use std::{fmt, process::ExitCode};
+
+/// How a command ended, as its exit code tells pipelines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing to do, or done.
+    Done = 0,
+    /// There are findings or differences.
+    Findings = 1,
+    /// The command line was wrong.
+    Usage = 2,
+    /// It could not be found out.
+    Unknown = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command has no result: one line for stderr, and the exit code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct Failure {
+    exit: Exit,
+    words: String,
+}
+
+/// What a command ends with.
+pub type Outcome = Result<Exit, Failure>;
+
+impl Failure {
+    /// The command line asks for what cannot be.
+    pub fn usage(words: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Usage,
+            words: one_line(words),
+        }
+    }
+
+    /// A file, the network, the cluster or the service stood in the way.
+    pub fn unknown(words: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Unknown,
+            words: one_line(words),
+        }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// Errors of other crates may hold line breaks, and a value that is quoted may hold anything.
+fn one_line(words: impl fmt::Display) -> String {
+    let words = words.to_string();
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line() {
+        let failure = Failure::unknown("no\nsuch\r\n  file: \u{1b}[31mx");
+        assert_eq!(failure.to_string(), "no such file: [31mx");
+        assert_eq!(failure.exit(), Exit::Unknown);
+    }
+}

@@ -1,0 +1,36 @@
+//! The sub-commands for people and pipelines, one module each. Results go to stdout, everything else to stderr.
+
+pub mod completion;
+mod exit;
+pub mod manual;
+mod output;
+
+pub use exit::{Exit, Failure, Outcome};
+pub use output::{Output, warn};
+
+use crate::{cli::BadValue, telemetry};
+use std::future::Future;
+
+/// Runs a command that waits for files, the network or a cluster. Logs stay at errors unless `RUST_LOG` asks for more:
+/// what the user wants to know is the command's own output.
+///
+/// # Errors
+/// What the command failed with, or why it could not be begun.
+pub fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    let filter = std::env::var("RUST_LOG").ok().filter(|words| !words.is_empty());
+    let filter = telemetry::Filter::parse(filter.as_deref().unwrap_or("error"))
+        .map_err(|why| Failure::usage(format!("invalid value for RUST_LOG: {why}")))?;
+    telemetry::init(Some(telemetry::LogFormat::Text), &filter).map_err(Failure::unknown)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unknown(format!("cannot start: {error}")))?;
+    runtime.block_on(command)
+}
+
+impl From<BadValue> for Failure {
+    fn from(bad: BadValue) -> Self {
+        Self::usage(bad)
+    }
+}

@@ -1,0 +1,6 @@
+//! The commands for people and pipelines, as processes: what they print, where, and the exit code.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod cli;
+
+mod generate;
