@@ -2,6 +2,8 @@
 //! contract. One binary, so that all share one control plane and wait at the same time.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[path = "../manifests/mod.rs"]
+mod manifests;
 mod stage;
 
 mod apply;
