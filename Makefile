@@ -44,14 +44,13 @@ run: rust-tools ## Run the operator on the cluster of your KUBECONFIG, with the 
 .PHONY: test
 test: control-plane ## Run all tests
 	cargo test --workspace --locked
-	@if [ -x hack/test-chart ]; then hack/test-chart; else echo "chart tests: SKIPPED: no hack/test-chart"; fi
+	@hack/chart-tests
 
 .PHONY: lint
 lint: rust-tools ## Check formatting, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@testkit/tools/deny --quick
-	@hack/lint-workflows
 
 .PHONY: deny
 deny: rust-tools ## Check licences, sources and advisories of dependencies (installs cargo-deny once)
@@ -63,6 +62,7 @@ crds: rust-tools ## Write crds/ anew from the code, and all that is made of it
 	@cargo run --quiet --locked -- crd > crds/.vodmessagecallbacks.yaml.new
 	@mv crds/.vodmessagecallbacks.yaml.new crds/vodmessagecallbacks.yaml
 	@hack/sync-crd
+	@hack/render-chart-readme
 	@hack/render-manifests
 	@hack/render-reference
 	@hack/render-endpoints

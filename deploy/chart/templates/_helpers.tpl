@@ -25,9 +25,32 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- end -}}
+
+{{/* Labels and annotations of an object: its own, then those of all; what the chart selects by stays as it is. */}}
+{{- define "vod-operator.labelsAndAnnotations" -}}
+{{- $root := .root -}}
+{{- $own := include "vod-operator.labels" $root | fromYaml -}}
+labels:
+  {{- toYaml $own | nindent 2 }}
+  {{- range $key, $value := merge (dict) (default (dict) .labels) $root.Values.commonLabels }}
+  {{- if not (hasKey $own $key) }}
+  {{ $key }}: {{ $value | quote }}
+  {{- end }}
+  {{- end }}
+{{- with merge (dict) (default (dict) .annotations) $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The metadata of an object. Give root, name, and where it has them namespace, labels, annotations. */}}
+{{- define "vod-operator.metadata" -}}
+name: {{ .name }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+{{ include "vod-operator.labelsAndAnnotations" . }}
 {{- end -}}
 
 {{- define "vod-operator.serviceAccountName" -}}
@@ -38,12 +61,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
+{{- define "vod-operator.leaseName" -}}
+{{- default (include "vod-operator.fullname" .) .Values.leaseName -}}
+{{- end -}}
+
+{{/* The repository begins with a registry when its first part looks like a host; another registry takes that one's place. */}}
 {{- define "vod-operator.image" -}}
+{{- $parts := splitList "/" .Values.image.repository -}}
+{{- $first := first $parts -}}
+{{- $named := and (gt (len $parts) 1) (or (contains "." $first) (contains ":" $first) (eq $first "localhost")) -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry | trimSuffix "/" -}}
+{{- $repository := .Values.image.repository -}}
+{{- if $registry -}}
+{{- $repository = printf "%s/%s" $registry (ternary (rest $parts) $parts $named | join "/") -}}
+{{- end -}}
 {{- $tag := default .Chart.AppVersion .Values.image.tag -}}
 {{- if .Values.image.digest -}}
-{{- printf "%s:%s@%s" .Values.image.repository $tag .Values.image.digest -}}
+{{- printf "%s:%s@%s" $repository $tag .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository $tag -}}
+{{- printf "%s:%s" $repository $tag -}}
 {{- end -}}
 {{- end -}}
 
@@ -56,7 +92,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail "rrsa.oidcProviderArn: name the OIDC provider too when rrsa.roleArn is set" -}}
 {{- end -}}
 {{- if and .Values.rrsa.roleArn (not .Values.operator.ambientCredentials) -}}
-{{- fail "operator.ambientCredentials: set it to true to use rrsa.roleArn; resources without a Secret then act as that role, in every watched namespace" -}}
+{{- fail "operator.ambientCredentials: set it to true to use rrsa.roleArn; resources without a Secret then act as that role, in every watched namespace, or in operator.ambientNamespaces" -}}
+{{- end -}}
+{{- if and .Values.operator.ambientNamespaces (not .Values.operator.ambientCredentials) -}}
+{{- fail "operator.ambientNamespaces: says nothing unless operator.ambientCredentials is true" -}}
+{{- end -}}
+{{- if and .Values.secrets.names .Values.secrets.watch -}}
+{{- fail "secrets.names: needs secrets.watch=false; Kubernetes cannot limit a watch of all Secrets by name" -}}
+{{- end -}}
+{{- if and .Values.serviceAccountIdentities.names (not .Values.serviceAccountIdentities.enabled) -}}
+{{- fail "serviceAccountIdentities.names: says nothing unless serviceAccountIdentities.enabled is true" -}}
+{{- end -}}
+{{- if and .Values.privateCa.configMap .Values.privateCa.secret -}}
+{{- fail "privateCa: name a ConfigMap or a Secret, not both" -}}
 {{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics: choose serviceMonitor or podMonitor; with both, every metric is counted twice" -}}
@@ -86,7 +134,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 # AccessKeys and AuthKeys: read by name when needed (secrets.watch is false).
 - apiGroups: [""]
   resources: [secrets]
+  {{- with .Values.secrets.names }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
   verbs: [get]
+{{- end }}
+{{- if .Values.serviceAccountIdentities.enabled }}
+# Tokens of the ServiceAccounts that resources name as their identity (serviceAccountIdentities).
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  {{- with .Values.serviceAccountIdentities.names }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [create]
 {{- end }}
 # Events about the resources, in their namespace.
 - apiGroups: [events.k8s.io]
