@@ -1,6 +1,7 @@
 //! What the status says: pure functions from what was found to the words the user reads.
 
 mod conditions;
+mod fix;
 mod patch;
 mod reason;
 
