@@ -19,6 +19,8 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run(*args),
         Command::Crd => crd(),
+        Command::Import(args) => ended(commands::block_on(commands::import::run(&args))),
+        Command::Status(args) => ended(commands::block_on(commands::status::run(&args))),
         Command::Completion(args) => ended(commands::completion::run(&args)),
         Command::Manual(args) => ended(commands::manual::run(&args)),
     }

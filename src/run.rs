@@ -118,9 +118,7 @@ async fn cluster_access() -> Result<kube::Config, StartError> {
     if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
         let config = kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default()).await;
         let mut config = config.map_err(|e| failed(&e))?;
-        if is_local(&config.cluster_url) && proxies_of_the_environment().contains(&config.proxy_url) {
-            config.proxy_url = None;
-        }
+        pass_by_proxy(&mut config);
         Ok(config)
     } else {
         kube::Config::incluster().map_err(|e| failed(&e))
@@ -128,6 +126,12 @@ async fn cluster_access() -> Result<kube::Config, StartError> {
 }
 
 /// A proxy of the environment does not lead back to this machine; kubectl passes it by, too.
+pub(crate) fn pass_by_proxy(config: &mut kube::Config) {
+    if is_local(&config.cluster_url) && proxies_of_the_environment().contains(&config.proxy_url) {
+        config.proxy_url = None;
+    }
+}
+
 fn is_local(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

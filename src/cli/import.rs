@@ -1,4 +1,4 @@
-use super::{CredentialArgs, ServiceArgs};
+use super::{CredentialArgs, OutputArgs, ServiceArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -25,8 +25,24 @@ pub struct ImportArgs {
     pub with_auth_key: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "its own type says it")]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "its own type says it")]
     pub account: CredentialArgs,
     #[command(flatten)]
     #[allow(missing_docs, reason = "its own type says it")]
     pub service: ServiceArgs,
 }
+
+pub(super) const HELP: &str = "\
+Examples:
+  # The setting of one region, as a manifest to commit
+  vod-operator import --region cn-shanghai --namespace media --name media-events --credentials alibaba-cloud
+
+  # Several, with their AuthKeys as Secrets in a file of their own
+  vod-operator import --region cn-shanghai --region ap-southeast-1 --app-id app-1000000 --with-auth-key auth-keys.yaml
+
+Nothing is changed at the service. Applying what is printed makes no SetMessageCallback, but for one where the service
+hides the AuthKey: comments and stderr say where. docs/adoption.md goes through an adoption step by step.
+The variables of `run` (VOD_OPERATOR_VOD_ENDPOINT and so on) stand for the flags of the service here, too.
+Exit code: 0 done, or nothing is set; 1 something is set that no manifest can say; 2 wrong usage; 3 it could not be read.";

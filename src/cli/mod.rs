@@ -62,6 +62,12 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print the CustomResourceDefinition as YAML
     Crd,
+    /// Print the service's live settings as manifests ready to commit
+    #[command(after_help = import::HELP)]
+    Import(Box<ImportArgs>),
+    /// Show the cluster's resources, the worst first, and what to do about each
+    #[command(after_help = status::HELP)]
+    Status(StatusArgs),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
     /// Write the man pages into a directory

@@ -17,3 +17,15 @@ pub struct StatusArgs {
     #[allow(missing_docs, reason = "its own type says it")]
     pub output: OutputArgs,
 }
+
+pub(super) const HELP: &str = "\
+Examples:
+  # The namespace of the kubeconfig's context
+  vod-operator status
+
+  # Everything, drawn anew with each change
+  vod-operator status -A --watch
+
+The fix of each reason is also in docs/troubleshooting.md. The cluster is the one of KUBECONFIG, else of ~/.kube/config.
+Colours only on a terminal, and not with NO_COLOR.
+Exit code: 0 all are Ready, 1 some are not, 2 wrong usage, 3 the cluster could not be asked.";

@@ -1,9 +1,14 @@
 //! The sub-commands for people and pipelines, one module each. Results go to stdout, everything else to stderr.
 
+mod cluster;
 pub mod completion;
+mod credentials;
 mod exit;
+pub mod import;
 pub mod manual;
 mod output;
+mod service;
+pub mod status;
 
 pub use exit::{Exit, Failure, Outcome};
 pub use output::{Output, warn};
@@ -11,14 +16,14 @@ pub use output::{Output, warn};
 use crate::{cli::BadValue, telemetry};
 use std::future::Future;
 
-/// Runs a command that waits for files, the network or a cluster. Logs stay at errors unless `RUST_LOG` asks for more:
-/// what the user wants to know is the command's own output.
+/// Runs a command that waits for files, the network or a cluster. Nothing is logged unless `RUST_LOG` asks for it: what
+/// the user wants to know is the command's own output, which says what failed, too.
 ///
 /// # Errors
 /// What the command failed with, or why it could not be begun.
 pub fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
     let filter = std::env::var("RUST_LOG").ok().filter(|words| !words.is_empty());
-    let filter = telemetry::Filter::parse(filter.as_deref().unwrap_or("error"))
+    let filter = telemetry::Filter::parse(filter.as_deref().unwrap_or("off"))
         .map_err(|why| Failure::usage(format!("invalid value for RUST_LOG: {why}")))?;
     telemetry::init(Some(telemetry::LogFormat::Text), &filter).map_err(Failure::unknown)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -98,6 +98,14 @@ impl LiveSetting {
             ..self.clone()
         }
     }
+
+    /// The key, where the service shows it in clear.
+    pub fn clear_key(&self) -> Option<&str> {
+        match key_sight(self) {
+            KeySight::Clear(key) => Some(key),
+            KeySight::Hidden => None,
+        }
+    }
 }
 
 /// A field of the setting and the spec's path to it.

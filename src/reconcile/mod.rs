@@ -6,7 +6,7 @@ mod act;
 mod apply;
 mod cleanup;
 pub mod context;
-mod convert;
+pub(crate) mod convert;
 pub mod decide;
 mod failure;
 mod finalizer;

@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod cli;
+mod stage;
 
 mod generate;
+mod import;
+mod status;
