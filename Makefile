@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# For `make run`: more flags of the operator, as in `make run ARGS="--log-format json"`.
+# For `make run`: more flags of the operator, as in `make run ARGS="--log-format json"`. For `make bench`: its sections.
 ARGS ?=
 # For `make demo`: 1 keeps everything running until Ctrl-C.
 KEEP ?=
@@ -68,8 +68,8 @@ crds: rust-tools ## Write crds/ anew from the code, and all that is made of it
 	@hack/render-endpoints
 
 .PHONY: bench
-bench: control-plane ## Measure the operator with many resources
-	hack/bench
+bench: control-plane ## Measure the operator, beside floors and a peer (ARGS="latency bulk")
+	hack/bench $(ARGS)
 
 .PHONY: e2e
 e2e: control-plane-tools ## Test the packaged product on a whole node (root on Linux), or on the cluster of KUBECONFIG

@@ -148,15 +148,25 @@ async fn vod(
         None => region,
     };
     let id = request_id();
+    let one_way = world.lock().unwrap_or_else(PoisonError::into_inner).round_trip / 2;
+    on_the_way(one_way).await;
     let (judged, date) = {
         let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
         let judged = world.handle(&raw, &region, &id);
         (judged, http_date(u64::try_from(world.now()).unwrap_or_default()))
     };
     let Some(fault) = judged.fault else {
+        on_the_way(one_way).await;
         return send(judged.answer, &id, &date);
     };
     spoil(&world, &raw, judged.seq, fault, judged.answer, &id, &date).await
+}
+
+/// What is sent takes its time; the quota is counted where it arrives.
+async fn on_the_way(one_way: Duration) {
+    if !one_way.is_zero() {
+        tokio::time::sleep(one_way).await;
+    }
 }
 
 async fn spoil(

@@ -40,6 +40,10 @@ pub struct World {
     started: Instant,
     /// Calls a second for each account and operation.
     pub qps: usize,
+    /// Accounts that have another quota: a larger one that was bought, or a smaller share because others call too.
+    pub account_qps: HashMap<String, usize>,
+    /// How long the way to the endpoint and back takes.
+    pub round_trip: Duration,
     /// How far the endpoint's clock is ahead, in seconds.
     pub clock_skew: i64,
     /// By AccessKey ID.
@@ -62,6 +66,8 @@ pub struct World {
     pub ecs_role: Option<String>,
     settings: HashMap<Key, Stored>,
     nonces: HashMap<String, Instant>,
+    /// How many nonces there may be before the old ones are forgotten; it grows with what is young.
+    nonces_bound: usize,
     arrivals: HashMap<(String, String), VecDeque<Instant>>,
     calls: Vec<Call>,
 }
@@ -76,6 +82,8 @@ impl Default for World {
         Self {
             started: Instant::now(),
             qps: 15,
+            account_qps: HashMap::new(),
+            round_trip: Duration::ZERO,
             clock_skew: 0,
             keys: HashMap::from([(crate::KEY_ID.to_owned(), key)]),
             closed_accounts: HashSet::new(),
@@ -88,6 +96,7 @@ impl Default for World {
             ecs_role: None,
             settings: HashMap::new(),
             nonces: HashMap::new(),
+            nonces_bound: 20_000,
             arrivals: HashMap::new(),
             calls: Vec::new(),
         }
@@ -110,6 +119,11 @@ impl World {
             ..AccessKey::default()
         };
         self.keys.insert(id.into(), key);
+    }
+
+    /// Milliseconds since the endpoint was started, as [`Call::at_ms`] counts them.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// All calls so far.
@@ -199,7 +213,7 @@ impl World {
         let seq = self.calls.last().map_or(1, |c| c.seq + 1);
         self.calls.push(Call {
             seq,
-            at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            at_ms: self.elapsed_ms(),
             region: region.into(),
             account,
             key_id,
@@ -324,9 +338,10 @@ impl World {
             ));
         }
         let now = Instant::now();
-        if self.nonces.len() > 20_000 {
+        if self.nonces.len() > self.nonces_bound {
             self.nonces
                 .retain(|_, at| now.duration_since(*at) < Duration::from_secs(900));
+            self.nonces_bound = 20_000.max(self.nonces.len() * 2);
         }
         if claimed.nonce.is_empty() || self.nonces.insert(claimed.nonce.clone(), now).is_some() {
             return Err(Answer::error(
@@ -376,7 +391,7 @@ impl World {
             recent.pop_front();
         }
         recent.push_back(now);
-        if recent.len() > self.qps {
+        if recent.len() > self.account_qps.get(account).copied().unwrap_or(self.qps) {
             return Err(Answer::error(
                 400,
                 "Throttling.User",
