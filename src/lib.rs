@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod domain;
 pub mod events;
 pub mod lease;
+pub mod manifests;
 pub mod metrics;
 pub mod ownership;
 pub mod quota;
