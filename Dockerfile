@@ -26,6 +26,10 @@ RUN rm -f rust-toolchain.toml \
  && hack/licences /out/usr/share/licenses/vod-operator \
  && find /out -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
+# Only the binary, for those who want no image: docker buildx build --target binary --output type=local,dest=out .
+FROM scratch AS binary
+COPY --from=build /out/usr/local/bin/vod-operator /vod-operator
+
 FROM ${BASE_IMAGE} AS final
 ARG VERSION=0.1.0
 ARG REVISION=unknown

@@ -51,6 +51,7 @@ lint: rust-tools ## Check formatting, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@testkit/tools/deny --quick
+	@hack/lint-workflows
 
 .PHONY: deny
 deny: rust-tools ## Check licences, sources and advisories of dependencies (installs cargo-deny once)

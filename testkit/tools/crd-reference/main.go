@@ -1,4 +1,4 @@
-// Writes the reference of the resource, as Markdown, from its CRD on standard input.
+// Writes the reference of the resource, as Markdown, from its CRD on standard input; with the word schema, its JSON Schema.
 package main
 
 import (
@@ -49,8 +49,14 @@ type definition struct {
 
 func main() {
 	text, err := io.ReadAll(os.Stdin)
-	if err == nil {
+	switch {
+	case err != nil:
+	case len(os.Args) == 1:
 		err = write(text)
+	case len(os.Args) == 2 && os.Args[1] == "schema":
+		err = writeSchema(text, os.Stdout)
+	default:
+		err = fmt.Errorf("unknown arguments %q; usage: crd-reference [schema]", os.Args[1:])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "crd-reference:", err)
