@@ -45,6 +45,7 @@ run: rust-tools ## Run the operator on the cluster of your KUBECONFIG, with the 
 test: control-plane ## Run all tests
 	cargo test --workspace --locked
 	@hack/chart-tests
+	@hack/receiver-tests
 
 .PHONY: lint
 lint: rust-tools ## Check formatting, lints and dependencies
