@@ -30,6 +30,22 @@ RUN rm -f rust-toolchain.toml \
 FROM scratch AS binary
 COPY --from=build /out/usr/local/bin/vod-operator /vod-operator
 
+# The stand-in for the service, for deploy/demo: docker buildx build --target stand-in -t vod-stand-in .
+FROM build AS build-stand-in
+RUN cargo build --release --locked --package vod-endpoint --bin vod-endpoint
+
+FROM scratch AS stand-in
+LABEL org.opencontainers.image.title="vod-stand-in" \
+      org.opencontainers.image.description="A stand-in for ApsaraVideo VOD, to try vod-operator without an account" \
+      org.opencontainers.image.source="https://github.com/vod-operator/vod-operator" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build-stand-in /src/target/release/vod-endpoint /vod-endpoint
+COPY LICENSE /LICENSE
+USER 65532:65532
+EXPOSE 8080 8081
+ENTRYPOINT ["/vod-endpoint"]
+CMD ["--listen", "0.0.0.0:8080", "--control", "0.0.0.0:8081"]
+
 FROM ${BASE_IMAGE} AS final
 ARG VERSION=0.1.0
 ARG REVISION=unknown

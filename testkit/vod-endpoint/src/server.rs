@@ -1,7 +1,7 @@
 //! The listeners: one for each region, one for the metadata service, one to steer by.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,17 +60,29 @@ impl Endpoint {
     /// # Errors
     /// When no port can be had.
     pub async fn start_for(regions: &[&str]) -> std::io::Result<Self> {
+        Self::start_at(regions, ANY, ANY).await
+    }
+
+    /// Starts one that other machines reach: VOD at `vod`, where the path tells the region, and the steering at
+    /// `control`.
+    ///
+    /// # Errors
+    /// When a port cannot be had.
+    pub async fn start_at(regions: &[&str], vod_at: SocketAddr, control_at: SocketAddr) -> std::io::Result<Self> {
         let world = Shared::default();
         let mut tasks = Vec::new();
         let mut vod = BTreeMap::new();
+        let mut at = vod_at;
         for region in regions {
-            let (url, task) = listen(service(Arc::clone(&world), (*region).to_owned())).await?;
+            let (url, task) = listen(at, service(Arc::clone(&world), (*region).to_owned())).await?;
             vod.insert((*region).to_owned(), url);
             tasks.push(task);
+            // Only the first has a place of its own.
+            at = ANY;
         }
-        let (metadata, task) = listen(metadata_service(Arc::clone(&world))).await?;
+        let (metadata, task) = listen(ANY, metadata_service(Arc::clone(&world))).await?;
         tasks.push(task);
-        let (control, task) = listen(control::service(Arc::clone(&world))).await?;
+        let (control, task) = listen(control_at, control::service(Arc::clone(&world))).await?;
         tasks.push(task);
         Ok(Self {
             world,
@@ -95,8 +107,11 @@ impl Endpoint {
     }
 }
 
-async fn listen(service: Router) -> std::io::Result<(String, JoinHandle<()>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// A free port that only this machine reaches.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn listen(at: SocketAddr, service: Router) -> std::io::Result<(String, JoinHandle<()>)> {
+    let listener = TcpListener::bind(at).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let service = service.into_make_service_with_connect_info::<SocketAddr>();
     let task = tokio::spawn(async move {
