@@ -39,7 +39,9 @@ control_plane_binaries() {
     return
   fi
   if [[ ! -x .tools/bin/kube-apiserver || ! -x .tools/bin/etcd || ! -x .tools/bin/kubectl ]]; then
-    cargo run --quiet --locked -p control-plane -- build >&2
+    # The whole workspace, as everywhere: with other features most dependencies would be built a second time.
+    cargo build --quiet --locked --workspace --bins >&2
+    "${CARGO_TARGET_DIR:-target}/debug/control-plane" build >&2
   fi
   echo "$PWD/.tools/bin"
 }
