@@ -57,18 +57,7 @@ impl Failure {
     /// The label in `vod_operator_reconcile_total`.
     pub fn class(&self) -> &'static str {
         match self {
-            Self::Stalled { reason, .. } => match reason {
-                Reason::PermissionDenied => "permission",
-                Reason::InvalidSpec | Reason::InvalidAuthKey => "spec",
-                // Nothing failed: another resource or another writer has the setting, and it is looked at again.
-                Reason::Conflict | Reason::Contested => "requeue",
-                _ => "credentials",
-            },
-            Self::Waiting {
-                reason: Reason::Throttled,
-                ..
-            } => "throttling",
-            Self::Waiting { .. } => "transient",
+            Self::Stalled { reason, .. } | Self::Waiting { reason, .. } => reason.class(),
             Self::Kubernetes(_) => "transient",
             Self::Stopping => "requeue",
         }

@@ -119,7 +119,7 @@ fn the_table() {
         MINUTE
     );
     assert_eq!(case(|c| c.woken = true), Due::Change, "a rival came or went");
-    for reason in Reason::ALL.into_iter().filter(|r| r.stalls()) {
+    for reason in Reason::ALL.iter().copied().filter(|r| r.stalls()) {
         assert_eq!(
             case(|c| c.status = status(Some(reason), 3)),
             MINUTE,
@@ -127,7 +127,7 @@ fn the_table() {
             reason.as_str()
         );
     }
-    for reason in Reason::ALL.into_iter().filter(|r| r.is_under_way()) {
+    for reason in Reason::ALL.iter().copied().filter(|r| r.is_under_way()) {
         assert_eq!(
             case(|c| c.status = status(Some(reason), 3)),
             Due::Change,

@@ -1,6 +1,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::reason::{ConditionStatus, CredentialsColumn, InSyncColumn};
 use super::{Outcome, Reason};
 
 /// A message longer than this is cut: the API server takes 32768, readers far less.
@@ -30,7 +31,7 @@ pub fn conditions(current: &[Condition], outcome: &Outcome, generation: i64, now
             last_transition_time: kept.map_or(Time(now), |c| c.last_transition_time.clone()),
         }
     };
-    let mut all = vec![make("Ready", ready(reason), reason, &outcome.message)];
+    let mut all = vec![make("Ready", reason.ready(), reason, &outcome.message)];
     if reason.is_under_way() {
         all.push(make("Reconciling", ConditionStatus::True, reason, &outcome.message));
     }
@@ -44,47 +45,14 @@ pub fn conditions(current: &[Condition], outcome: &Outcome, generation: i64, now
     all
 }
 
-#[derive(Clone, Copy)]
-enum ConditionStatus {
-    True,
-    False,
-    Unknown,
-}
-
-impl ConditionStatus {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-fn ready(reason: Reason) -> ConditionStatus {
-    match reason {
-        Reason::Progressing | Reason::Suspended => ConditionStatus::Unknown,
-        r if r.is_ready() => ConditionStatus::True,
-        _ => ConditionStatus::False,
-    }
-}
-
 fn credentials(current: &[Condition], outcome: &Outcome) -> (ConditionStatus, Reason, String) {
-    match outcome.reason {
-        r @ (Reason::SecretNotFound
-        | Reason::SecretKeyMissing
-        | Reason::InvalidCredentials
-        | Reason::AmbientCredentialsDisabled) => (ConditionStatus::False, r, outcome.message.clone()),
-        // These say nothing about the credentials, so what was known stays.
-        r @ (Reason::Progressing
-        | Reason::Suspended
-        | Reason::Throttled
-        | Reason::ServiceUnavailable
-        | Reason::InvalidAuthKey) => match current.iter().find(|c| c.type_ == "CredentialsResolved") {
+    match outcome.reason.credentials() {
+        CredentialsColumn::Refused => (ConditionStatus::False, outcome.reason, outcome.message.clone()),
+        CredentialsColumn::AsBefore => match current.iter().find(|c| c.type_ == "CredentialsResolved") {
             Some(c) if c.status == "True" => (ConditionStatus::True, Reason::InSync, c.message.clone()),
-            _ => (ConditionStatus::Unknown, r, "not known yet".to_owned()),
+            Some(_) | None => (ConditionStatus::Unknown, outcome.reason, "not known yet".to_owned()),
         },
-        _ => {
+        CredentialsColumn::Accepted => {
             let found = "the credentials were found and accepted by the service";
             let words = match &outcome.credentials_note {
                 Some(note) => format!("{found}; {note}"),
@@ -95,20 +63,18 @@ fn credentials(current: &[Condition], outcome: &Outcome) -> (ConditionStatus, Re
     }
 }
 
-fn in_sync(outcome: &Outcome) -> (ConditionStatus, &str) {
-    match outcome.reason {
-        Reason::Applied | Reason::InSync | Reason::DriftCorrected => {
-            (ConditionStatus::True, "the service holds what the spec says")
-        }
-        Reason::Observed if outcome.differences.is_empty() => {
-            (ConditionStatus::True, "the service holds what the spec says")
-        }
-        Reason::Observed | Reason::Drifted | Reason::Contested => (
-            ConditionStatus::False,
-            "the service holds something else: see status.differences",
-        ),
-        Reason::Conflict => (ConditionStatus::False, "the setting belongs to another resource"),
-        _ => (ConditionStatus::Unknown, "not known: see the Ready condition"),
+fn in_sync(outcome: &Outcome) -> (ConditionStatus, &'static str) {
+    let held = (ConditionStatus::True, "the service holds what the spec says");
+    let differs = (
+        ConditionStatus::False,
+        "the service holds something else: see status.differences",
+    );
+    match outcome.reason.in_sync() {
+        InSyncColumn::Held => held,
+        InSyncColumn::AsFound if outcome.differences.is_empty() => held,
+        InSyncColumn::AsFound | InSyncColumn::Differs => differs,
+        InSyncColumn::Foreign => (ConditionStatus::False, "the setting belongs to another resource"),
+        InSyncColumn::Unknown => (ConditionStatus::Unknown, "not known: see the Ready condition"),
     }
 }
 
