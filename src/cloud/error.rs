@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Operation;
+
 /// Who or what must change before a call can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
@@ -104,6 +106,19 @@ impl CallError {
                 "the service asked this account for fewer calls; it is tried again by itself",
                 false,
             )
+        }
+    }
+
+    /// The same error, judged by what was called: a parameter that a Get or a Delete is refused for is none that the
+    /// user wrote, so the user is told about the service instead of the spec.
+    pub(super) fn of(self, operation: Operation) -> Self {
+        if self.class != ErrorClass::Spec || operation.sends_the_spec() {
+            return self;
+        }
+        Self {
+            class: ErrorClass::Transient,
+            message: format!("{} was refused: {}", operation.action(), self.message),
+            ..self
         }
     }
 
@@ -233,13 +248,36 @@ mod tests {
         }
     }
 
+    fn error(code: &str, status: u16) -> CallError {
+        CallError {
+            code: code.to_owned(),
+            class: classify(code, status),
+            http_status: Some(status),
+            ..CallError::own("x", "said", false)
+        }
+    }
+
+    #[test]
+    fn only_a_set_can_be_refused_for_the_spec() {
+        for code in ["InvalidParameter", "Strange", "InvalidApi.NotFound"] {
+            assert_eq!(error(code, 400).of(Operation::Set).class, ErrorClass::Spec, "{code}");
+            for operation in [Operation::Get, Operation::Delete] {
+                let told = error(code, 400).of(operation);
+                assert_eq!(told.class, ErrorClass::Transient, "{code}");
+                assert_eq!(told.message, format!("{} was refused: said", operation.action()));
+            }
+        }
+        for operation in Operation::ALL {
+            assert_eq!(error("Strange", 403).of(operation).class, ErrorClass::Permission);
+            assert_eq!(
+                error("SignatureDoesNotMatch", 400).of(operation),
+                error("SignatureDoesNotMatch", 400)
+            );
+        }
+    }
+
     #[test]
     fn what_is_absent() {
-        let error = |code: &str, status| CallError {
-            code: code.to_owned(),
-            http_status: Some(status),
-            ..CallError::own("x", "", false)
-        };
         assert!(error("InvalidMessageCallback.NotFound", 404).is_not_found());
         for other in [
             "InvalidAccessKeyId.NotFound",

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Action, CallError, CloudClient, EndpointUrl, Response};
+use super::{Action, CallError, CloudClient, EndpointUrl, Operation, Response};
 use crate::credentials::Credentials;
 use crate::domain::{AppId, LiveSetting};
 
@@ -58,7 +58,8 @@ impl Vod {
     /// no field, null, `{}`, blank fields, or an error with a `*.NotFound` code.
     ///
     /// # Errors
-    /// What the service answered.
+    /// What the service answered; an answer without RequestId is not the service's, so it says nothing about the
+    /// setting.
     pub async fn get<T, F>(
         &self,
         endpoint: &EndpointUrl,
@@ -70,7 +71,7 @@ impl Vod {
         F: Future<Output = Result<T, CallError>>,
     {
         let answer = match self
-            .call(endpoint, "GetMessageCallback", &app_only(app), credentials, next_turn)
+            .call(endpoint, Operation::Get, &app_only(app), credentials, next_turn)
             .await
         {
             Err(error) if error.is_not_found() => {
@@ -81,15 +82,7 @@ impl Vod {
             }
             other => other?,
         };
-        let body: GetBody = answer.parse()?;
-        let setting = body
-            .message_callback
-            .map(LiveSetting::from)
-            .filter(|s| *s != LiveSetting::default());
-        Ok(GetResponse {
-            setting,
-            request_id: answer.request_id,
-        })
+        what_is_set(answer)
     }
 
     /// Sets the setting to what `parameters` say. Returns the RequestId.
@@ -107,7 +100,7 @@ impl Vod {
         F: Future<Output = Result<T, CallError>>,
     {
         let answer = self
-            .call(endpoint, "SetMessageCallback", parameters, credentials, next_turn)
+            .call(endpoint, Operation::Set, parameters, credentials, next_turn)
             .await?;
         answer.request_id.ok_or_else(without_request_id)
     }
@@ -127,13 +120,7 @@ impl Vod {
         F: Future<Output = Result<T, CallError>>,
     {
         match self
-            .call(
-                endpoint,
-                "DeleteMessageCallback",
-                &app_only(app),
-                credentials,
-                next_turn,
-            )
+            .call(endpoint, Operation::Delete, &app_only(app), credentials, next_turn)
             .await
         {
             Ok(Response {
@@ -150,7 +137,7 @@ impl Vod {
     async fn call<T, F>(
         &self,
         endpoint: &EndpointUrl,
-        action: &'static str,
+        operation: Operation,
         parameters: &[(&'static str, Zeroizing<String>)],
         credentials: &Credentials,
         next_turn: impl FnOnce() -> F,
@@ -163,14 +150,30 @@ impl Vod {
                 endpoint,
                 Action {
                     version: VERSION,
-                    action,
+                    action: operation.action(),
                 },
                 parameters,
                 credentials,
                 next_turn,
             )
             .await
+            .map_err(|error| error.of(operation))
     }
+}
+
+fn what_is_set(answer: Response) -> Result<GetResponse, CallError> {
+    if answer.request_id.is_none() {
+        return Err(without_request_id());
+    }
+    let body: GetBody = answer.parse()?;
+    let setting = body
+        .message_callback
+        .map(LiveSetting::from)
+        .filter(|s| *s != LiveSetting::default());
+    Ok(GetResponse {
+        setting,
+        request_id: answer.request_id,
+    })
 }
 
 fn app_only(app: &AppId) -> [(&'static str, Zeroizing<String>); 1] {
@@ -193,5 +196,45 @@ impl From<MessageCallback> for LiveSetting {
             mns_endpoint: filled(answer.mns_endpoint),
             mns_queue_name: filled(answer.mns_queue_name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ErrorClass;
+    use super::super::response::interpret;
+    use super::*;
+
+    fn answered(body: &str) -> Result<GetResponse, CallError> {
+        let body = Zeroizing::new(body.as_bytes().to_vec());
+        let answer = interpret(200, &reqwest::header::HeaderMap::new(), body, &[]);
+        what_is_set(answer.map_err(|refusal| refusal.error)?)
+    }
+
+    #[test]
+    fn nothing_is_set_only_where_the_service_itself_says_so() {
+        for body in [
+            r#"{"RequestId":"r"}"#,
+            r#"{"RequestId":"r","MessageCallback":null}"#,
+            r#"{"RequestId":"r","MessageCallback":{}}"#,
+            r#"{"RequestId":"r","MessageCallback":{"CallbackType":"","CallbackURL":" ","AuthKey":""}}"#,
+        ] {
+            assert_eq!(answered(body).unwrap().setting, None, "{body}");
+        }
+        for body in [
+            "{}",
+            r#"{"MessageCallback":null}"#,
+            r#"{"MessageCallback":{"CallbackType":"HTTP"}}"#,
+            r#"{"status":"ok"}"#,
+        ] {
+            let error = answered(body).unwrap_err();
+            assert_eq!(
+                (error.class, error.code.as_str()),
+                (ErrorClass::Transient, "Garbage"),
+                "{body}"
+            );
+        }
+        let set = answered(r#"{"RequestId":"r","MessageCallback":{"CallbackType":"HTTP"}}"#).unwrap();
+        assert_eq!(set.setting.unwrap().callback_type.as_deref(), Some("HTTP"));
     }
 }

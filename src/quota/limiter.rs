@@ -5,25 +5,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Urgency;
 use super::spacing::{SECOND, Spacing};
+use super::{Operation, Urgency};
 use crate::domain::AccountKey;
 
 /// A pause longer than this is handed back to the caller instead of being waited out.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Accounts that have been idle for this long are forgotten.
 const IDLE: Duration = Duration::from_secs(600);
-
-/// The operations that the service counts apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// GetMessageCallback
-    Get,
-    /// SetMessageCallback
-    Set,
-    /// DeleteMessageCallback
-    Delete,
-}
 
 /// The account rests after a throttled answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,10 @@ mod shared_reads;
 mod spacing;
 
 pub use admission::{Admission, Admitted};
-pub use limiter::{Limiter, Operation, Paused, Slot};
+pub use limiter::{Limiter, Paused, Slot};
 pub use shared_reads::SharedReads;
+
+pub use crate::cloud::Operation;
 
 /// Whether a user waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
