@@ -13,5 +13,6 @@ pub use spec::{
     ManagementPolicy, MnsTarget, SecretRef, VodMessageCallback, VodMessageCallbackSpec,
 };
 pub use status::{
-    AppliedHttp, AppliedSetting, Difference, LastError, ObservedSecret, ReportedSetting, VodMessageCallbackStatus,
+    AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, Difference, DriftOutcome, LastDrift, LastError,
+    ObservedSecret, ReportedSetting, VodMessageCallbackStatus,
 };

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{CallbackType, MnsTarget};
 
+/// The generation that the CRD gives the status of a new object: nobody has looked at it yet.
+pub(super) const NOT_SEEN_YET: i64 = -1;
+
 /// What the operator knows and has done. Never holds a secret.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -41,12 +44,26 @@ pub struct VodMessageCallbackStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed_secrets: Vec<ObservedSecret>,
+    /// What was last sent by a SetMessageCallback whose answer was lost: the service may hold it. Absent once one was
+    /// answered or the setting was found as it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<AppliedSetting>,
     /// Where the live setting differs from the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
+    /// The last time that the setting was found changed at the service; it stays after the correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drift: Option<LastDrift>,
     /// What went wrong last; absent when the last attempt succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+}
+
+impl VodMessageCallbackStatus {
+    /// Nobody has said anything about the object yet. The generation alone does not tell: the CRD gives new objects one.
+    pub fn is_fresh(&self) -> bool {
+        self.conditions.is_empty()
+    }
 }
 
 /// The setting as last applied.
@@ -63,6 +80,39 @@ pub struct AppliedSetting {
     pub mns: Option<MnsTarget>,
     /// The events, in the order given.
     pub event_types: Vec<String>,
+    /// Which AuthKey is in force: the Secret, the key in it and the version that was applied. What was only read is in
+    /// `observedSecrets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_key_secret: Option<AppliedKeySecret>,
+}
+
+impl AppliedSetting {
+    /// Whether `other` is the same apart from the AuthKey.
+    pub fn is_same_but_for_the_key(&self, other: &Self) -> bool {
+        let Self {
+            callback_type,
+            http,
+            mns,
+            event_types,
+            auth_key_secret: _,
+        } = self;
+        *callback_type == other.callback_type
+            && *http == other.http
+            && *mns == other.mns
+            && *event_types == other.event_types
+    }
+}
+
+/// Where an AuthKey that was applied came from; never the key.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedKeySecret {
+    /// The Secret's name.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
+    /// The Secret's resourceVersion.
+    pub resource_version: String,
 }
 
 /// The web address as last applied.
@@ -97,6 +147,24 @@ pub struct ReportedSetting {
     /// The queue's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mns_queue_name: Option<String>,
+    /// The operator's word, not the service's: how an AuthKey that it had just set was shown. Never the key, nor a hash
+    /// or a part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_key_form: Option<AuthKeyForm>,
+    /// The operator's word: true where this was only looked at (`Observe`), so that it is no baseline.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed_only: bool,
+}
+
+/// How the service shows an AuthKey.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthKeyForm {
+    /// The key itself.
+    Clear,
+    /// Another text, such as asterisks or a hash.
+    Masked,
+    /// Not at all.
+    Absent,
 }
 
 /// A Secret and the version that was read.
@@ -119,6 +187,41 @@ pub struct Difference {
     pub desired: String,
     /// What the service holds.
     pub observed: String,
+}
+
+/// A time at which the setting was found changed at the service.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct LastDrift {
+    /// When it was found.
+    pub time: Time,
+    /// What was done about it.
+    pub outcome: DriftOutcome,
+    /// What had been changed.
+    pub differences: Vec<Difference>,
+}
+
+/// What was done about drift; the words are also the label in `vod_operator_drift_total`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum DriftOutcome {
+    /// The setting was put back.
+    Corrected,
+    /// It was left as found.
+    Reported,
+    /// Somebody else keeps changing it, so it is left for now.
+    Contested,
+}
+
+impl DriftOutcome {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Corrected => "corrected",
+            Self::Reported => "reported",
+            Self::Contested => "contested",
+        }
+    }
 }
 
 /// A failed attempt.

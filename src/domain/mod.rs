@@ -3,14 +3,19 @@
 mod account;
 mod app;
 mod auth_key;
+mod baseline;
 mod durations;
 pub mod event_types;
+mod key_view;
 mod region;
+mod rewording;
 mod setting;
 
 pub use account::{AccountId, AccountKey};
 pub use app::AppId;
 pub use auth_key::{AuthKey, InvalidAuthKey};
+pub use baseline::{Baseline, ReadBack};
 pub use durations::{GoDuration, InvalidDuration};
+pub use key_view::{KeyForm, KeyView};
 pub use region::{Region, SettingRegion};
 pub use setting::{Auth, Field, FieldDifference, LiveSetting, REDACTED, Setting, Target};

@@ -3,7 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::event_types::as_set;
-use super::{AppId, AuthKey};
+use super::key_view::key_view;
+use super::rewording::is_rewording;
+use super::{AppId, AuthKey, Baseline, KeyForm, KeyView};
 
 /// What the user wants the service to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,16 @@ impl std::fmt::Debug for LiveSetting {
 }
 
 impl LiveSetting {
+    /// Whether it says the same as `other`, apart from the key and from the order of the events.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.event_type_list.as_deref(), other.event_type_list.as_deref());
+        let rest = |live: &Self| Self {
+            event_type_list: None,
+            ..live.without_key()
+        };
+        as_set(ours.unwrap_or_default()) == as_set(theirs.unwrap_or_default()) && rest(self) == rest(other)
+    }
+
     /// What is remembered of it as the baseline: everything but the key.
     #[must_use]
     pub fn without_key(&self) -> Self {
@@ -99,12 +111,10 @@ impl LiveSetting {
         }
     }
 
-    /// The key, where the service shows it in clear.
+    /// The key, where it is surely shown in clear: a text with a `*` in it may be a mask.
     pub fn clear_key(&self) -> Option<&str> {
-        match key_sight(self) {
-            KeySight::Clear(key) => Some(key),
-            KeySight::Hidden => None,
-        }
+        let shown = self.auth_key.as_ref().map(|key| key.as_str());
+        shown.filter(|text| !text.trim().is_empty() && !text.contains('*'))
     }
 }
 
@@ -190,15 +200,19 @@ impl Setting {
     }
 
     /// Where `live` (absent: nothing is set) differs from this. A field that reads as it did right after this same
-    /// setting was applied (`baseline`) is no difference: the service orders or rewrites values in its own way.
-    /// Fields of the other callback type are stale leftovers and do not count.
-    pub fn differences(&self, live: Option<&LiveSetting>, baseline: Option<&LiveSetting>) -> Vec<FieldDifference> {
+    /// setting was applied (`baseline`) is no difference: the service orders or rewrites values in its own way. That
+    /// holds only for what can be a rewriting ([`is_rewording`]), whatever the baseline says. Fields of the other callback
+    /// type are stale leftovers and do not count.
+    pub fn differences(&self, live: Option<&LiveSetting>, baseline: Option<&Baseline>) -> Vec<FieldDifference> {
         let none = LiveSetting::default();
         let live = live.unwrap_or(&none);
         let mut found = Vec::new();
         let mut compare = |field, desired: &str, of: fn(&LiveSetting) -> &Option<String>| {
             let observed = of(live).as_deref().unwrap_or_default();
-            let as_before = baseline.is_some_and(|b| same(field, of(b).as_deref().unwrap_or_default(), observed));
+            let as_before = baseline.is_some_and(|baseline| {
+                let before = of(&baseline.reported).as_deref().unwrap_or_default();
+                same(field, before, observed) && is_rewording(field, desired, before)
+            });
             if !same(field, desired, observed) && !as_before {
                 found.push(FieldDifference {
                     field,
@@ -208,12 +222,10 @@ impl Setting {
             }
         };
         compare(Field::CallbackType, self.callback_type(), |s| &s.callback_type);
-        let mut wanted_key = None;
         match &self.target {
             Target::Http { url, auth } => {
                 compare(Field::Url, url, |s| &s.callback_url);
                 compare(Field::AuthEnabled, auth.switch(), |s| &s.auth_switch);
-                wanted_key = auth.key();
             }
             Target::Mns { endpoint, queue_name } => {
                 compare(Field::MnsEndpoint, endpoint, |s| &s.mns_endpoint);
@@ -221,10 +233,8 @@ impl Setting {
             }
         }
         compare(Field::EventTypes, &self.event_types.join(","), |s| &s.event_type_list);
-        if let Some(wanted) = wanted_key
-            && let KeySight::Clear(seen) = key_sight(live)
-            && seen != wanted.expose()
-        {
+        let form = baseline.and_then(|b| b.key_form);
+        if self.key_view(live, form) == Some(KeyView::Foreign) {
             let [desired, observed] = [REDACTED, REDACTED].map(str::to_owned);
             found.push(FieldDifference {
                 field: Field::AuthKey,
@@ -235,29 +245,43 @@ impl Setting {
         found
     }
 
-    /// Whether `live` shows enough of the key to tell that it is the wanted one (or none is wanted).
-    pub fn key_is_verified_by(&self, live: &LiveSetting) -> bool {
-        match &self.target {
-            Target::Http { auth, .. } => auth
-                .key()
-                .is_none_or(|key| matches!(key_sight(live), KeySight::Clear(seen) if seen == key.expose())),
-            Target::Mns { .. } => true,
+    /// As [`Self::differences`], for a setting whose key is not known: whether it signs callbacks is told apart.
+    pub fn differences_when_signed(
+        &self,
+        live: &LiveSetting,
+        baseline: Option<&Baseline>,
+        signed: bool,
+    ) -> Vec<FieldDifference> {
+        let mut found = self.differences(Some(live), baseline);
+        found.retain(|d| d.field != Field::AuthEnabled);
+        let is_on = |switch: &Option<String>| switch.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("on"));
+        let as_before = baseline.is_some_and(|b| is_on(&b.reported.auth_switch) == is_on(&live.auth_switch));
+        match self.target {
+            Target::Http { .. } if is_on(&live.auth_switch) != signed && !as_before => {
+                let word = |on: bool| if on { "on" } else { "off" }.to_owned();
+                found.push(FieldDifference {
+                    field: Field::AuthEnabled,
+                    desired: word(signed),
+                    observed: word(!signed),
+                });
+            }
+            Target::Http { .. } | Target::Mns { .. } => {}
         }
+        found
     }
-}
 
-/// How much of the key an answer shows.
-enum KeySight<'a> {
-    Clear(&'a str),
-    Hidden,
-}
+    /// What `live` tells about the key, where one is wanted.
+    pub fn key_view(&self, live: &LiveSetting, form: Option<KeyForm>) -> Option<KeyView> {
+        let shown = live.auth_key.as_ref().map(|key| key.as_str());
+        self.key().map(|wanted| key_view(wanted, shown, form))
+    }
 
-/// A key that is left out or masked says nothing about the real one. A mask is recognised by a `*`, which no
-/// vendor sample of a real key holds.
-fn key_sight(live: &LiveSetting) -> KeySight<'_> {
-    match live.auth_key.as_deref() {
-        Some(key) if !key.trim().is_empty() && !key.contains('*') => KeySight::Clear(key),
-        _ => KeySight::Hidden,
+    /// The key, if one is wanted.
+    fn key(&self) -> Option<&AuthKey> {
+        match &self.target {
+            Target::Http { auth, .. } => auth.key(),
+            Target::Mns { .. } => None,
+        }
     }
 }
 

@@ -5,14 +5,14 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::act::{self, Change};
-use super::decide::{Cause, Observed, Plan};
+use super::decide::{Cause, KeyStanding, Observed, OwedReadBack, Plan};
 use super::failure::Failure;
 use super::observe::{self, Inputs};
 use super::report::{StatusUpdate, last_error, report};
 use super::trigger::{Due, version_of};
-use super::{Pass, convert, finalizer, secrets, warnings};
-use crate::api::ObservedSecret;
-use crate::domain::{FieldDifference, LiveSetting};
+use super::{Pass, convert, finalizer, warnings};
+use crate::api::{AppliedKeySecret, AppliedSetting, ObservedSecret};
+use crate::domain::{FieldDifference, LiveSetting, ReadBack};
 use crate::events::{EventReason, Notice};
 use crate::quota::Urgency;
 use crate::schedule::Correction;
@@ -83,16 +83,29 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Resu
     }
     observe::ownership(ctx, resource, &inputs.access.account)?;
 
-    let baseline = pass.status.reported.as_ref().filter(|_| !moved).map(convert::baseline);
+    let baseline = pass.status.reported.as_ref().filter(|_| !moved);
+    let baseline = baseline.and_then(convert::baseline);
+    let applied = pass.status.applied.as_ref().filter(|_| !moved);
+    let (live_is_known, owed) = {
+        let memory = pass.entry.lock();
+        // Read once and believed: a second read comes with the pass as one piece.
+        let owed = if memory.read_back_due {
+            OwedReadBack::Second
+        } else {
+            OwedReadBack::No
+        };
+        (memory.live_is_known, owed)
+    };
     let facts = Observed {
         wanted: &inputs.wanted,
         wanted_applied: &inputs.wanted_applied,
-        applied: pass.status.applied.as_ref().filter(|_| !moved),
+        applied,
+        unconfirmed: false,
         baseline: baseline.as_ref(),
-        key_may_have_changed: key_may_have_changed(pass, &seen.secrets),
+        key: key_standing(pass, &inputs.wanted_applied, applied),
+        owed,
         policy: resource.spec.management_policy,
     };
-    let live_is_known = pass.entry.lock().live_is_known;
     let not_before = match urgency {
         Urgency::Change => asked_at,
         Urgency::Check => asked_at
@@ -138,7 +151,9 @@ async fn carry_out(
         }
         Plan::Set(Cause::Change) => set(pass, inputs, "change", String::new(), Reason::Applied).await,
         Plan::Set(Cause::Drift(found)) => correct(pass, inputs, found).await,
-        Plan::Adopt => {
+        // Not planned for a second read.
+        Plan::ReadAgain => Ok(StatusUpdate::default()),
+        Plan::Adopt(baseline) => {
             finalizer::put_on(pass.ctx, pass.resource).await?;
             tell(Notice::normal(
                 EventReason::Adopted,
@@ -151,11 +166,11 @@ async fn carry_out(
                     "the service already held what the spec says",
                 )),
                 applied: Some(inputs.wanted_applied.clone()),
-                reported: Some(live.map(convert::reported)),
+                reported: Some(Some(convert::reported(&baseline))),
                 ..StatusUpdate::default()
             })
         }
-        Plan::InSync => {
+        Plan::InSync(baseline) => {
             in_sync(pass);
             // `Applied` stays until something happens: a resource at rest is not written.
             let before = ready_reason(&pass.status.conditions).filter(|_| pass.holds_generation());
@@ -166,14 +181,17 @@ async fn carry_out(
             };
             Ok(StatusUpdate {
                 outcome: Some(Outcome::new(reason, words(reason))),
+                applied: Some(inputs.wanted_applied.clone()),
+                reported: baseline.map(|baseline| Some(convert::reported(&baseline))),
                 ..StatusUpdate::default()
             })
         }
-        Plan::TakeBaseline(rewritten) => {
-            tell_rewritten(pass, &rewritten);
+        Plan::TakeBaseline { reworded, baseline } => {
+            tell_rewritten(pass, &reworded);
             Ok(StatusUpdate {
                 outcome: Some(Outcome::new(Reason::Applied, words(Reason::Applied))),
-                reported: Some(live.map(convert::reported)),
+                applied: Some(inputs.wanted_applied.clone()),
+                reported: Some(Some(convert::reported(&baseline))),
                 ..StatusUpdate::default()
             })
         }
@@ -201,7 +219,11 @@ async fn carry_out(
                     convert::field_list(&found)
                 )
             };
-            Ok(differing(Reason::Observed, message, found))
+            let reported = convert::observed(live, pass.status.reported.as_ref(), !found.is_empty());
+            Ok(StatusUpdate {
+                reported: Some(reported),
+                ..differing(Reason::Observed, message, found)
+            })
         }
     }
 }
@@ -245,12 +267,21 @@ async fn set(
         ),
     );
     tell_rewritten(pass, &applied.rewritten);
-    let read_back = applied.live.as_deref().and_then(Option::as_ref);
+    let form = pass.status.reported.as_ref().and_then(convert::baseline);
+    let form = form.and_then(|baseline| baseline.key_form);
+    let judged = applied
+        .live
+        .as_deref()
+        .map(|live| inputs.wanted.judge_read_back(live.as_ref(), form, true));
+    let baseline = match &judged {
+        Some(ReadBack::Held { baseline, .. }) => Some(baseline),
+        Some(ReadBack::Doubtful | ReadBack::Foreign(_)) | None => None,
+    };
     Ok(StatusUpdate {
         outcome: Some(Outcome::new(reason, words(reason))),
         request_id: Some(applied.request_id),
         applied: Some(inputs.wanted_applied.clone()),
-        reported: Some(read_back.map(convert::reported)),
+        reported: Some(baseline.map(convert::reported)),
         ..StatusUpdate::default()
     })
 }
@@ -344,13 +375,14 @@ fn moved_account(pass: &Pass<'_>, inputs: &Inputs) -> bool {
     true
 }
 
-/// The Secret of the AuthKey has another version than when it was applied, or the last attempt to apply it failed.
-fn key_may_have_changed(pass: &Pass<'_>, observed: &[ObservedSecret]) -> bool {
-    let Some((name, _)) = secrets::key_ref(&pass.resource.spec) else {
-        return false;
-    };
-    let refused = ready_reason(&pass.status.conditions) == Some(Reason::InvalidSpec);
-    refused || version_of(observed, name) != version_of(&pass.status.observed_secrets, name)
+/// Whether the AuthKey that the spec names is the one that was applied.
+fn key_standing(pass: &Pass<'_>, wanted: &AppliedSetting, applied: Option<&AppliedSetting>) -> KeyStanding {
+    let wanted = wanted.auth_key_secret.as_ref();
+    let applied = applied.and_then(|applied| applied.auth_key_secret.as_ref());
+    let read =
+        |key: &AppliedKeySecret| version_of(&pass.status.observed_secrets, &key.name) == Some(&key.resource_version);
+    let spoken_for = pass.holds_generation() && wanted.is_some_and(read);
+    KeyStanding::of(wanted, applied, spoken_for)
 }
 
 /// Says in the status and in an event what went wrong, as far as the contract wants it said.

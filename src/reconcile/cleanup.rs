@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::act::{self, Change};
 use super::context::Context;
-use super::decide::{self, Cleanup};
+use super::decide::{self, Cleanup, Ours};
 use super::failure::Failure;
 use super::observe;
 use super::report::{StatusUpdate, last_error, report};
@@ -87,7 +87,7 @@ fn setting_to_remove(pass: &Pass<'_>) -> Option<AppliedSetting> {
     let memory = pass.entry.lock();
     let in_between = ready_reason(&pass.status.conditions).is_some_and(Reason::is_under_way);
     let may_be_set = memory.set_was_sent || (in_between && !memory.seen_from_birth);
-    may_be_set.then(|| convert::applied(spec))
+    may_be_set.then(|| convert::applied(spec, None))
 }
 
 async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure> {
@@ -108,10 +108,14 @@ async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure
     let Some(setting) = convert::setting_of_applied(applied) else {
         return Ok(());
     };
-    let baseline = pass.status.reported.as_ref().map(convert::baseline);
+    let baseline = pass.status.reported.as_ref().and_then(convert::baseline);
     let live = observe::live(ctx, &access, Urgency::Change, Instant::now()).await?;
-    let signs = convert::auth_enabled(applied);
-    match decide::cleanup(&setting, signs, baseline.as_ref(), (*live).as_ref()) {
+    let ours = Ours {
+        setting,
+        auth_enabled: convert::auth_enabled(applied),
+        baseline: baseline.as_ref(),
+    };
+    match decide::cleanup(&[ours], (*live).as_ref()) {
         Cleanup::AlreadyGone => Ok(()),
         Cleanup::NotOurs(found) => {
             let note = format!(

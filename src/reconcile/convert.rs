@@ -1,10 +1,15 @@
 //! Between the resource's terms and the domain's, in both directions.
 
-use crate::api::{
-    AppliedHttp, AppliedSetting, CallbackType, Difference, MnsTarget, ReportedSetting, VodMessageCallbackSpec,
-};
-use crate::domain::{AppId, Auth, AuthKey, FieldDifference, GoDuration, LiveSetting, Region, Setting, Target};
 use std::time::Duration;
+
+use super::secrets;
+use crate::api::{
+    AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, CallbackType, Difference, MnsTarget, ReportedSetting,
+    VodMessageCallbackSpec,
+};
+use crate::domain::{
+    AppId, Auth, AuthKey, Baseline, FieldDifference, GoDuration, KeyForm, LiveSetting, Region, Setting, Target,
+};
 
 /// The setting that the spec asks for. `key` is the value of the referenced Secret, where one is referenced.
 /// None: the union is broken, which the API server's rules exclude.
@@ -34,8 +39,9 @@ pub fn setting(spec: &VodMessageCallbackSpec, key: Option<AuthKey>) -> Option<Se
     })
 }
 
-/// What `status.applied` says once the spec is applied.
-pub fn applied(spec: &VodMessageCallbackSpec) -> AppliedSetting {
+/// What `status.applied` says once the spec is applied. `key_version` is the version of the AuthKey's Secret that is
+/// applied, where one is.
+pub fn applied(spec: &VodMessageCallbackSpec, key_version: Option<&str>) -> AppliedSetting {
     let http = spec.http.as_ref().filter(|_| spec.callback_type == CallbackType::Http);
     let mns = spec.mns.as_ref().filter(|_| spec.callback_type == CallbackType::Mns);
     AppliedSetting {
@@ -49,6 +55,13 @@ pub fn applied(spec: &VodMessageCallbackSpec) -> AppliedSetting {
             queue_name: m.queue_name.clone(),
         }),
         event_types: spec.event_types.clone(),
+        auth_key_secret: secrets::key_ref(spec)
+            .zip(key_version)
+            .map(|((name, key), version)| AppliedKeySecret {
+                name: name.to_owned(),
+                key: key.to_owned(),
+                resource_version: version.to_owned(),
+            }),
     }
 }
 
@@ -77,8 +90,9 @@ pub fn auth_enabled(applied: &AppliedSetting) -> bool {
     applied.http.as_ref().is_some_and(|h| h.auth_enabled)
 }
 
-/// `status.reported`: the answer under the service's names, without the key.
-pub fn reported(live: &LiveSetting) -> ReportedSetting {
+/// `status.reported` of a baseline.
+pub fn reported(baseline: &Baseline) -> ReportedSetting {
+    let live = &baseline.reported;
     ReportedSetting {
         callback_type: live.callback_type.clone(),
         callback_url: live.callback_url.clone(),
@@ -86,11 +100,39 @@ pub fn reported(live: &LiveSetting) -> ReportedSetting {
         auth_switch: live.auth_switch.clone(),
         mns_endpoint: live.mns_endpoint.clone(),
         mns_queue_name: live.mns_queue_name.clone(),
+        auth_key_form: baseline.key_form.map(|form| match form {
+            KeyForm::Clear => AuthKeyForm::Clear,
+            KeyForm::Masked => AuthKeyForm::Masked,
+            KeyForm::Absent => AuthKeyForm::Absent,
+        }),
+        observed_only: false,
     }
 }
 
-/// The baseline that `status.reported` stands for.
-pub fn baseline(reported: &ReportedSetting) -> LiveSetting {
+/// `status.reported` under `Observe`: what was seen, unless `before` says that already. A baseline of a time when the
+/// setting was enforced stays as long as it still holds (`differs` is false), since it is needed when that comes back.
+pub fn observed(
+    live: Option<&LiveSetting>,
+    before: Option<&ReportedSetting>,
+    differs: bool,
+) -> Option<ReportedSetting> {
+    let live = live?.without_key();
+    let old = before.map(|before| (before, live_of(before)));
+    match old {
+        Some((before, _)) if !before.observed_only && !differs => Some(before.clone()),
+        Some((before, old)) if before.observed_only && old.says_the_same(&live) => Some(before.clone()),
+        Some(_) | None => Some(ReportedSetting {
+            observed_only: true,
+            ..reported(&Baseline {
+                reported: live,
+                key_form: None,
+            })
+        }),
+    }
+}
+
+/// The setting that `status.reported` speaks of.
+fn live_of(reported: &ReportedSetting) -> LiveSetting {
     LiveSetting {
         callback_type: reported.callback_type.clone(),
         callback_url: reported.callback_url.clone(),
@@ -100,6 +142,18 @@ pub fn baseline(reported: &ReportedSetting) -> LiveSetting {
         mns_endpoint: reported.mns_endpoint.clone(),
         mns_queue_name: reported.mns_queue_name.clone(),
     }
+}
+
+/// The baseline that `status.reported` stands for; none where the setting was only looked at.
+pub fn baseline(reported: &ReportedSetting) -> Option<Baseline> {
+    (!reported.observed_only).then(|| Baseline {
+        reported: live_of(reported),
+        key_form: reported.auth_key_form.map(|form| match form {
+            AuthKeyForm::Clear => KeyForm::Clear,
+            AuthKeyForm::Masked => KeyForm::Masked,
+            AuthKeyForm::Absent => KeyForm::Absent,
+        }),
+    })
 }
 
 /// `status.differences`.

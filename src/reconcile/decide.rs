@@ -1,7 +1,41 @@
 //! What should happen, as a value: no I/O, no clock, nothing but what was observed.
 
-use crate::api::{AppliedSetting, ManagementPolicy};
-use crate::domain::{Field, FieldDifference, LiveSetting, Setting};
+use crate::api::{AppliedKeySecret, AppliedSetting, ManagementPolicy};
+use crate::domain::{Baseline, FieldDifference, KeyForm, KeyView, LiveSetting, ReadBack, Setting};
+
+/// Whether the AuthKey that the spec names is the one that was applied, by where it came from: the key itself is not
+/// kept. What was applied counts, not what was read: a key that changed while nothing could be applied is still pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// It was applied, or there is none.
+    InForce,
+    /// It is another Secret, key or version than was applied, or a key where none was: it may be another key.
+    Pending,
+}
+
+impl KeyStanding {
+    /// `spoken_for`: the status says that this very generation is held by the service, and names the Secret's version as
+    /// the one that was read. That is what there is to go by where a version before 0.2 kept no record of the key.
+    pub fn of(wanted: Option<&AppliedKeySecret>, applied: Option<&AppliedKeySecret>, spoken_for: bool) -> Self {
+        match (wanted, applied) {
+            (None, None) => Self::InForce,
+            (Some(wanted), Some(applied)) if wanted == applied => Self::InForce,
+            (Some(_), None) if spoken_for => Self::InForce,
+            (Some(_), Some(_) | None) | (None, Some(_)) => Self::Pending,
+        }
+    }
+}
+
+/// Whether the setting must still be read back after a Set of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwedReadBack {
+    /// No.
+    No,
+    /// It was not read since.
+    First,
+    /// It was read once and not believed.
+    Second,
+}
 
 /// Everything the decision rests on.
 #[derive(Clone, Debug)]
@@ -12,10 +46,14 @@ pub struct Observed<'a> {
     pub wanted_applied: &'a AppliedSetting,
     /// What was last applied to this account, if anything.
     pub applied: Option<&'a AppliedSetting>,
-    /// What the service reported after that; absent also when the read-back is still due.
-    pub baseline: Option<&'a LiveSetting>,
-    /// The Secret that holds the AuthKey is not the version that was applied.
-    pub key_may_have_changed: bool,
+    /// A Set of something else may have been carried out: its answer was lost.
+    pub unconfirmed: bool,
+    /// What the service reported after that; absent also when the read-back is still owed.
+    pub baseline: Option<&'a Baseline>,
+    /// Whether the AuthKey is the one that was applied.
+    pub key: KeyStanding,
+    /// Whether this read is the read-back after a Set.
+    pub owed: OwedReadBack,
     /// What to do about differences.
     pub policy: ManagementPolicy,
 }
@@ -40,11 +78,18 @@ pub enum Plan {
     /// Call SetMessageCallback and read the setting back.
     Set(Cause),
     /// The service already holds it though this resource did not put it there: take it over without a call.
-    Adopt,
-    /// The service holds it.
-    InSync,
+    Adopt(Baseline),
+    /// The service holds it. With a new baseline where it holds it word for word.
+    InSync(Option<Baseline>),
     /// The service holds it in its own words, seen now for the first time since it was applied.
-    TakeBaseline(Vec<FieldDifference>),
+    TakeBaseline {
+        /// Which fields those are.
+        reworded: Vec<FieldDifference>,
+        /// What is no drift from now on.
+        baseline: Baseline,
+    },
+    /// The read-back is doubtful: read once more, a second later.
+    ReadAgain,
     /// It differs, and the policy is to say so.
     ReportDrift(Vec<FieldDifference>),
     /// Nothing is ever changed; this is what was found.
@@ -56,14 +101,19 @@ impl Observed<'_> {
     /// process has seen: the change is made whatever it is. Otherwise, after a lost answer or a restart, the change
     /// may have been made already.
     pub fn needs_live(&self, live_is_known: bool) -> bool {
-        let plain_change = self.applied.is_some_and(|a| a != self.wanted_applied);
+        let plain_change = self.applied.is_some() && !self.same_as_applied();
         !(plain_change && live_is_known && self.policy != ManagementPolicy::Observe)
+    }
+
+    fn same_as_applied(&self) -> bool {
+        self.applied
+            .is_some_and(|applied| applied.is_same_but_for_the_key(self.wanted_applied))
     }
 
     /// Decides with the live setting as it was read: `None` when it was not read ([`Self::needs_live`]),
     /// `Some(None)` when nothing is set.
     pub fn decide(&self, live: Option<Option<&LiveSetting>>) -> Plan {
-        let same_as_applied = self.applied.is_some_and(|a| a == self.wanted_applied);
+        let same_as_applied = self.same_as_applied();
         let baseline = self.baseline.filter(|_| same_as_applied);
         let Some(live) = live else {
             return Plan::Set(Cause::Change);
@@ -72,28 +122,87 @@ impl Observed<'_> {
         if self.policy == ManagementPolicy::Observe {
             return Plan::ReportObserved(found);
         }
-        let key_verified = live.is_some_and(|l| self.wanted.key_is_verified_by(l));
         if !same_as_applied {
-            return match self.applied {
-                _ if found.is_empty() && key_verified => Plan::Adopt,
-                None => Plan::Set(Cause::First {
-                    replacing: if live.is_some() { found } else { Vec::new() },
-                }),
-                Some(_) => Plan::Set(Cause::Change),
+            return match (live, self.applied) {
+                (Some(live), _) if found.is_empty() && self.key_is_seen_in(live) => {
+                    Plan::Adopt(self.wanted.baseline_of_equal(live, None))
+                }
+                (Some(_), None) => Plan::Set(Cause::First { replacing: found }),
+                (None, None) => Plan::Set(Cause::First { replacing: Vec::new() }),
+                (Some(_) | None, Some(_)) => Plan::Set(Cause::Change),
             };
         }
-        let key_differs = found.iter().any(|d| d.field == Field::AuthKey);
-        if self.key_may_have_changed && live.is_some() && (key_differs || !key_verified) {
+        if self.key == KeyStanding::Pending && !live.is_some_and(|live| self.key_is_seen_in(live)) {
             return Plan::Set(Cause::Change);
         }
-        if self.baseline.is_none() && live.is_some() && !key_differs {
-            return Plan::TakeBaseline(found);
+        match self.owed {
+            OwedReadBack::No => {}
+            OwedReadBack::First | OwedReadBack::Second => {
+                let again = self.owed == OwedReadBack::Second;
+                match self.wanted.judge_read_back(live, self.known_key_form(), again) {
+                    ReadBack::Held { reworded, baseline } => return Plan::TakeBaseline { reworded, baseline },
+                    ReadBack::Doubtful => return Plan::ReadAgain,
+                    ReadBack::Foreign(found) => return self.on_difference(found),
+                }
+            }
         }
+        if found.is_empty() {
+            return Plan::InSync(live.and_then(|live| self.better_baseline(live, baseline)));
+        }
+        self.on_difference(found)
+    }
+
+    /// A setting that equals the spec word for word is a better baseline than one that does not, or than none. It is not
+    /// taken where it says nothing new: a resource at rest is not written, in whatever order the service lists events.
+    fn better_baseline(&self, live: &LiveSetting, before: Option<&Baseline>) -> Option<Baseline> {
+        let equals_the_spec = |live| self.wanted.differences(Some(live), None).is_empty();
+        let better = equals_the_spec(live).then(|| self.wanted.baseline_of_equal(live, before))?;
+        let good_already =
+            before.is_some_and(|before| before.key_form == better.key_form && equals_the_spec(&before.reported));
+        (!good_already).then_some(better)
+    }
+
+    fn on_difference(&self, found: Vec<FieldDifference>) -> Plan {
         match self.policy {
-            _ if found.is_empty() => Plan::InSync,
+            // What a Set of ours may have done is no drift.
+            ManagementPolicy::Enforce | ManagementPolicy::ApplyOnly if self.unconfirmed => Plan::Set(Cause::Change),
+            ManagementPolicy::Enforce => Plan::Set(Cause::Drift(found)),
             ManagementPolicy::ApplyOnly => Plan::ReportDrift(found),
-            ManagementPolicy::Enforce | ManagementPolicy::Observe => Plan::Set(Cause::Drift(found)),
+            ManagementPolicy::Observe => Plan::ReportObserved(found),
         }
+    }
+
+    /// How the service showed a key before, as far as it is known.
+    pub fn known_key_form(&self) -> Option<KeyForm> {
+        self.baseline.and_then(|b| b.key_form)
+    }
+
+    /// Whether `live` shows enough to tell that the wanted key is in force; where none is wanted but one was applied,
+    /// that it is gone.
+    fn key_is_seen_in(&self, live: &LiveSetting) -> bool {
+        match self.wanted.key_view(live, self.known_key_form()) {
+            Some(view) => view == KeyView::Equal,
+            None => self.key == KeyStanding::InForce || live.auth_key.is_none(),
+        }
+    }
+}
+
+/// What a resource may have left at the service.
+#[derive(Clone, Debug)]
+pub struct Ours<'a> {
+    /// The setting, without its key, which is not known.
+    pub setting: Setting,
+    /// Whether it signs callbacks. Compared apart, because a setting with signing on cannot be written down without its
+    /// key.
+    pub auth_enabled: bool,
+    /// How the service words it, where that is known.
+    pub baseline: Option<&'a Baseline>,
+}
+
+impl Ours<'_> {
+    fn differences(&self, live: &LiveSetting) -> Vec<FieldDifference> {
+        self.setting
+            .differences_when_signed(live, self.baseline, self.auth_enabled)
     }
 }
 
@@ -104,40 +213,19 @@ pub enum Cleanup {
     Delete,
     /// Nothing is set any more: nothing to do.
     AlreadyGone,
-    /// The live setting is not the one this resource applied.
+    /// The live setting is none of those that this resource may have applied. How it differs from the first of them.
     NotOurs(Vec<FieldDifference>),
 }
 
-/// Decides on deletion by what was applied, what was reported after it, and what is live now. The key does not
-/// count: its Secret may be gone or newer.
-pub fn cleanup(
-    applied: &Setting,
-    auth_enabled: bool,
-    baseline: Option<&LiveSetting>,
-    live: Option<&LiveSetting>,
-) -> Cleanup {
+/// Decides on deletion by what is live now and what this resource may have put there: what it applied, and what it sent
+/// without knowing whether it arrived. The key does not count: its Secret may be gone or newer.
+pub fn cleanup(ours: &[Ours<'_>], live: Option<&LiveSetting>) -> Cleanup {
     let Some(live) = live else { return Cleanup::AlreadyGone };
-    let mut found = applied.differences(Some(live), baseline);
-    // The switch is compared apart, because a setting with signing on cannot be written down without its key.
-    let live_on = live
-        .auth_switch
-        .as_deref()
-        .is_some_and(|s| s.eq_ignore_ascii_case("on"));
-    let as_before = baseline.is_some_and(|b| b.auth_switch == live.auth_switch);
-    found.retain(|d| d.field != Field::AuthEnabled);
-    if live_on != auth_enabled && !as_before && applied.callback_type() == "HTTP" {
-        let word = |on: bool| if on { "on" } else { "off" }.to_owned();
-        found.push(FieldDifference {
-            field: Field::AuthEnabled,
-            desired: word(auth_enabled),
-            observed: word(live_on),
-        });
+    let found: Vec<_> = ours.iter().map(|ours| ours.differences(live)).collect();
+    if found.iter().any(Vec::is_empty) {
+        return Cleanup::Delete;
     }
-    if found.is_empty() {
-        Cleanup::Delete
-    } else {
-        Cleanup::NotOurs(found)
-    }
+    Cleanup::NotOurs(found.into_iter().next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,18 +1,38 @@
 use proptest::prelude::*;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::api::{AppliedHttp, CallbackType};
-use crate::domain::{Auth, AuthKey, Target};
-use zeroize::Zeroizing;
+use crate::domain::{Auth, AuthKey, Field, Target};
+
+const KEY: &str = "Abcd1xyz";
 
 fn wanted() -> Setting {
-    let auth = Auth::On(AuthKey::parse(b"Aa1").unwrap());
+    let auth = Auth::On(AuthKey::parse(KEY.as_bytes()).unwrap());
     Setting {
         target: Target::Http {
             url: "https://x.example.com/".into(),
             auth,
         },
         event_types: vec!["A".into(), "B".into()],
+    }
+}
+
+fn without_key() -> Setting {
+    Setting {
+        target: Target::Http {
+            url: "https://x.example.com/".into(),
+            auth: Auth::Off,
+        },
+        ..wanted()
+    }
+}
+
+fn key_secret(name: &str, version: &str) -> AppliedKeySecret {
+    AppliedKeySecret {
+        name: name.into(),
+        key: "authKey".into(),
+        resource_version: version.into(),
     }
 }
 
@@ -26,6 +46,7 @@ fn applied() -> AppliedSetting {
         http: Some(http),
         mns: None,
         event_types: vec!["A".into(), "B".into()],
+        auth_key_secret: Some(key_secret("sign", "7")),
     }
 }
 
@@ -35,7 +56,7 @@ fn live() -> LiveSetting {
         callback_url: Some("https://x.example.com/".into()),
         event_type_list: Some("B,A".into()),
         auth_switch: Some("on".into()),
-        auth_key: Some(Zeroizing::new("Aa1".into())),
+        auth_key: Some(Zeroizing::new(KEY.into())),
         ..LiveSetting::default()
     }
 }
@@ -47,325 +68,511 @@ fn moved() -> LiveSetting {
     }
 }
 
+fn with_key(shown: Option<&str>) -> LiveSetting {
+    LiveSetting {
+        auth_key: shown.map(|key| Zeroizing::new(key.to_owned())),
+        ..live()
+    }
+}
+
+fn baseline(reported: &LiveSetting, key_form: Option<KeyForm>) -> Baseline {
+    Baseline {
+        reported: reported.without_key(),
+        key_form,
+    }
+}
+
+/// What a row changes about a resource at rest.
+struct Row {
+    applied: Option<AppliedSetting>,
+    unconfirmed: bool,
+    baseline: Option<Baseline>,
+    key: KeyStanding,
+    owed: OwedReadBack,
+    policy: ManagementPolicy,
+}
+
+fn at_rest() -> Row {
+    Row {
+        applied: Some(applied()),
+        unconfirmed: false,
+        baseline: Some(baseline(&live(), Some(KeyForm::Clear))),
+        key: KeyStanding::InForce,
+        owed: OwedReadBack::No,
+        policy: ManagementPolicy::Enforce,
+    }
+}
+
+fn new() -> Row {
+    Row {
+        applied: None,
+        baseline: None,
+        key: KeyStanding::Pending,
+        ..at_rest()
+    }
+}
+
+fn changed() -> Row {
+    let old = AppliedSetting {
+        event_types: vec!["A".into()],
+        ..applied()
+    };
+    Row {
+        applied: Some(old),
+        ..at_rest()
+    }
+}
+
+/// A key that changed under a service that shows keys in this form.
+fn rotated(form: KeyForm) -> Row {
+    Row {
+        key: KeyStanding::Pending,
+        baseline: Some(baseline(&live(), Some(form))),
+        ..at_rest()
+    }
+}
+
+fn owed(owed: OwedReadBack) -> Row {
+    Row {
+        baseline: None,
+        owed,
+        ..at_rest()
+    }
+}
+
+impl Row {
+    fn form(self, form: KeyForm) -> Self {
+        let baseline = Some(baseline(&live(), Some(form)));
+        Self { baseline, ..self }
+    }
+
+    fn policy(self, policy: ManagementPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    fn facts<'a>(&'a self, wanted: &'a Setting, wanted_applied: &'a AppliedSetting) -> Observed<'a> {
+        Observed {
+            wanted,
+            wanted_applied,
+            applied: self.applied.as_ref(),
+            unconfirmed: self.unconfirmed,
+            baseline: self.baseline.as_ref(),
+            key: self.key,
+            owed: self.owed,
+            policy: self.policy,
+        }
+    }
+
+    fn plan(&self, live: Option<&LiveSetting>) -> Plan {
+        self.facts(&wanted(), &applied()).decide(Some(live))
+    }
+}
+
 fn name(plan: &Plan) -> &'static str {
     match plan {
         Plan::Set(Cause::First { replacing }) if replacing.is_empty() => "first",
         Plan::Set(Cause::First { .. }) => "replace",
         Plan::Set(Cause::Change) => "change",
         Plan::Set(Cause::Drift(_)) => "correct",
-        Plan::Adopt => "adopt",
-        Plan::InSync => "in sync",
-        Plan::TakeBaseline(_) => "baseline",
+        Plan::Adopt(_) => "adopt",
+        Plan::InSync(None) => "in sync",
+        Plan::InSync(Some(_)) => "in sync, new baseline",
+        Plan::TakeBaseline { .. } => "baseline",
+        Plan::ReadAgain => "read again",
         Plan::ReportDrift(_) => "drift",
         Plan::ReportObserved(found) if found.is_empty() => "observed equal",
         Plan::ReportObserved(_) => "observed other",
     }
 }
 
+fn check(table: Vec<(&str, Row, Option<LiveSetting>, &str)>) {
+    for (case, row, live, expected) in table {
+        assert_eq!(name(&row.plan(live.as_ref())), expected, "{case}");
+    }
+}
+
 #[test]
-fn the_table() {
-    use ManagementPolicy::{ApplyOnly, Enforce, Observe};
-    let hidden = LiveSetting {
-        auth_key: None,
-        ..live()
-    };
-    let other_key = LiveSetting {
-        auth_key: Some(Zeroizing::new("Bb2".into())),
-        ..live()
-    };
-    let rewritten = LiveSetting {
-        callback_url: Some("https://x.example.com".into()),
-        ..live()
-    };
-    let old = AppliedSetting {
-        event_types: vec!["A".into()],
-        ..applied()
-    };
-    let (now, before) = (applied(), Some(live().without_key()));
-    let own_words = Some(rewritten.without_key());
-    // what was applied, the baseline, whether the key may have changed, the policy, what is live, the plan
-    type Row<'a> = (
-        &'a str,
-        Option<&'a AppliedSetting>,
-        &'a Option<LiveSetting>,
-        bool,
-        ManagementPolicy,
-        Option<LiveSetting>,
-        &'a str,
-    );
-    let none = None;
-    let table: Vec<Row<'_>> = vec![
-        ("nothing there", None, &none, true, Enforce, None, "first"),
-        (
-            "something else there",
-            None,
-            &none,
-            true,
-            Enforce,
-            Some(moved()),
-            "replace",
-        ),
-        ("already so", None, &none, true, Enforce, Some(live()), "adopt"),
-        (
-            "already so, key hidden",
-            None,
-            &none,
-            true,
-            Enforce,
-            Some(hidden.clone()),
-            "first",
-        ),
-        (
-            "already so, apply only",
-            None,
-            &none,
-            true,
-            ApplyOnly,
-            Some(live()),
-            "adopt",
-        ),
-        ("at rest", Some(&now), &before, false, Enforce, Some(live()), "in sync"),
-        (
-            "at rest, key hidden",
-            Some(&now),
-            &before,
-            false,
-            Enforce,
-            Some(hidden.clone()),
-            "in sync",
-        ),
-        ("drifted", Some(&now), &before, false, Enforce, Some(moved()), "correct"),
-        ("gone", Some(&now), &before, false, Enforce, None, "correct"),
-        (
-            "drifted, apply only",
-            Some(&now),
-            &before,
-            false,
-            ApplyOnly,
-            Some(moved()),
-            "drift",
-        ),
-        ("gone, apply only", Some(&now), &before, false, ApplyOnly, None, "drift"),
-        (
-            "rewritten by the service",
-            Some(&now),
-            &own_words,
-            false,
-            Enforce,
-            Some(rewritten.clone()),
-            "in sync",
-        ),
-        (
-            "rewritten by somebody",
-            Some(&now),
-            &before,
-            false,
-            Enforce,
-            Some(rewritten.clone()),
-            "correct",
-        ),
-        (
-            "read-back due",
-            Some(&now),
-            &none,
-            false,
-            Enforce,
-            Some(rewritten),
-            "baseline",
-        ),
-        (
-            "read-back due, gone",
-            Some(&now),
-            &none,
-            false,
-            Enforce,
-            None,
-            "correct",
-        ),
-        (
-            "key rotated",
-            Some(&now),
-            &before,
-            true,
-            Enforce,
-            Some(other_key.clone()),
-            "change",
-        ),
-        (
-            "key rotated, apply only",
-            Some(&now),
-            &before,
-            true,
-            ApplyOnly,
-            Some(other_key.clone()),
-            "change",
-        ),
-        (
-            "key rotated, hidden",
-            Some(&now),
-            &before,
-            true,
-            Enforce,
-            Some(hidden),
-            "change",
-        ),
-        (
-            "Secret touched only",
-            Some(&now),
-            &before,
-            true,
-            Enforce,
-            Some(live()),
-            "in sync",
-        ),
-        (
-            "key drifted",
-            Some(&now),
-            &before,
-            false,
-            Enforce,
-            Some(other_key),
-            "correct",
-        ),
-        (
-            "changed, and made already",
-            Some(&old),
-            &before,
-            false,
-            Enforce,
-            Some(live()),
-            "adopt",
-        ),
-        ("changed", Some(&old), &before, false, Enforce, Some(moved()), "change"),
+fn what_becomes_of_a_spec_is_a_table() {
+    use ManagementPolicy::{ApplyOnly, Observe};
+    let old_words = |row: Row| Row { baseline: None, ..row };
+    check(vec![
+        ("nothing there", new(), None, "first"),
+        ("something else there", new(), Some(moved()), "replace"),
+        ("already so", new(), Some(live()), "adopt"),
+        ("already so, apply only", new().policy(ApplyOnly), Some(live()), "adopt"),
+        ("changed", changed(), Some(moved()), "change"),
         (
             "changed, apply only",
-            Some(&old),
-            &before,
-            false,
-            ApplyOnly,
+            changed().policy(ApplyOnly),
             Some(moved()),
             "change",
         ),
+        ("changed, and made already", changed(), Some(live()), "adopt"),
+        ("changed, and gone", changed(), None, "change"),
+        ("observe, equal", new().policy(Observe), Some(live()), "observed equal"),
+        ("observe, other", new().policy(Observe), Some(moved()), "observed other"),
+        ("observe, nothing", new().policy(Observe), None, "observed other"),
         (
-            "observe, equal",
-            None,
-            &none,
-            true,
-            Observe,
-            Some(live()),
+            "observe after enforce",
+            changed().policy(Observe),
+            Some(moved()),
+            "observed other",
+        ),
+        (
+            "observe, the key changed",
+            rotated(KeyForm::Masked).policy(Observe),
+            Some(with_key(None)),
             "observed equal",
         ),
         (
-            "observe, other",
-            None,
-            &none,
-            true,
-            Observe,
-            Some(moved()),
-            "observed other",
+            "looked at only, equal",
+            old_words(at_rest()),
+            Some(live()),
+            "in sync, new baseline",
         ),
-        ("observe, nothing", None, &none, true, Observe, None, "observed other"),
+    ]);
+}
+
+#[test]
+fn what_becomes_of_drift_is_a_table() {
+    use ManagementPolicy::ApplyOnly;
+    let slash = LiveSetting {
+        callback_url: Some("https://x.example.com".into()),
+        ..live()
+    };
+    let own_words = |row: Row| Row {
+        baseline: Some(baseline(&slash, Some(KeyForm::Clear))),
+        ..row
+    };
+    let foreign_words = Row {
+        baseline: Some(baseline(&moved(), Some(KeyForm::Clear))),
+        ..at_rest()
+    };
+    let unconfirmed = |policy| Row {
+        unconfirmed: true,
+        ..at_rest().policy(policy)
+    };
+    check(vec![
+        ("at rest", at_rest(), Some(live()), "in sync"),
+        ("drifted", at_rest(), Some(moved()), "correct"),
+        ("gone", at_rest(), None, "correct"),
         (
-            "observe after enforce",
-            Some(&old),
-            &before,
-            true,
-            Observe,
+            "drifted, apply only",
+            at_rest().policy(ApplyOnly),
             Some(moved()),
-            "observed other",
+            "drift",
         ),
-    ];
-    let (wanted, wanted_applied) = (wanted(), applied());
-    for (case, applied, baseline, key_may_have_changed, policy, live, expected) in table {
-        let facts = Observed {
-            wanted: &wanted,
-            wanted_applied: &wanted_applied,
-            applied,
-            baseline: baseline.as_ref(),
-            key_may_have_changed,
-            policy,
-        };
-        assert_eq!(name(&facts.decide(Some(live.as_ref()))), expected, "{case}");
+        ("gone, apply only", at_rest().policy(ApplyOnly), None, "drift"),
+        (
+            "reworded by the service",
+            own_words(at_rest()),
+            Some(slash.clone()),
+            "in sync",
+        ),
+        ("reworded by somebody", at_rest(), Some(slash.clone()), "correct"),
+        (
+            "in the spec's own words at last",
+            own_words(at_rest()),
+            Some(live()),
+            "in sync, new baseline",
+        ),
+        ("a baseline of another host", foreign_words, Some(moved()), "correct"),
+        (
+            "after a lost answer, ours",
+            unconfirmed(ApplyOnly),
+            Some(moved()),
+            "change",
+        ),
+        (
+            "after a lost answer, ours too",
+            unconfirmed(ManagementPolicy::Enforce),
+            Some(moved()),
+            "change",
+        ),
+        (
+            "after a lost answer, equal",
+            unconfirmed(ApplyOnly),
+            Some(live()),
+            "in sync",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_read_back_is_believed_at_last() {
+    use OwedReadBack::{First, No, Second};
+    let expanded = LiveSetting {
+        event_type_list: Some("A,B,C".into()),
+        ..live()
+    };
+    let third_form = with_key(Some("nhB9nTcrtoJr2B01QqQZ1g=="));
+    check(vec![
+        ("as sent", owed(First), Some(live()), "baseline"),
+        ("in its own words", owed(First), Some(expanded.clone()), "baseline"),
+        ("of another host", owed(First), Some(moved()), "read again"),
+        ("of another host still", owed(Second), Some(moved()), "correct"),
+        (
+            "of another host still, apply only",
+            owed(Second).policy(ManagementPolicy::ApplyOnly),
+            Some(moved()),
+            "drift",
+        ),
+        ("gone", owed(First), None, "read again"),
+        ("gone still", owed(Second), None, "correct"),
+        ("a key like text", owed(First), Some(third_form.clone()), "read again"),
+        ("a key like text still", owed(Second), Some(third_form), "baseline"),
+        // After a restart it is not known when it was applied: the spec decides.
+        (
+            "after a restart, equal",
+            owed(No),
+            Some(live()),
+            "in sync, new baseline",
+        ),
+        ("after a restart, other words", owed(No), Some(expanded), "correct"),
+        ("after a restart, another host", owed(No), Some(moved()), "correct"),
+    ]);
+}
+
+/// Every way in which the service may show the key, and every way in which the key may have changed.
+#[test]
+fn a_key_that_changed_is_set_unless_it_is_seen_in_force() {
+    use KeyForm::{Absent, Clear, Masked};
+    use ManagementPolicy::{ApplyOnly, Enforce};
+    for policy in [Enforce, ApplyOnly] {
+        for (form, old, new) in [
+            (Clear, Some("Older1key"), Some(KEY)),
+            (Masked, Some("****"), Some("****")),
+            (Masked, Some("Ab****yz"), Some("Ab****yz")),
+            (
+                Masked,
+                Some("nhB9nTcrtoJr2B01QqQZ1g=="),
+                Some("Zz1JKnhB9nTcrtoJr2B01QqQZ"),
+            ),
+            (Masked, Some("9e107d9d372bb6826bd81d3542a419d6"), Some("xxxxxx")),
+            (Absent, None, None),
+        ] {
+            let rotated = || rotated(form).policy(policy);
+            let seen = form == Clear;
+            check(vec![
+                ("the old one is shown", rotated(), Some(with_key(old)), "change"),
+                (
+                    "the new one may be",
+                    rotated(),
+                    Some(with_key(new)),
+                    if seen { "in sync" } else { "change" },
+                ),
+                ("nothing is set", rotated(), None, "change"),
+                (
+                    "at rest",
+                    at_rest().form(form).policy(policy),
+                    Some(with_key(new)),
+                    "in sync",
+                ),
+                (
+                    "adopted only when it is seen",
+                    super::tests::new().policy(policy),
+                    Some(with_key(new)),
+                    // What is hidden may be another key; what looks like one is another.
+                    match (seen, new) {
+                        (true, _) => "adopt",
+                        (false, Some(text)) if AuthKey::parse(text.as_bytes()).is_ok() && !text.contains('*') => {
+                            "replace"
+                        }
+                        (false, _) => "first",
+                    },
+                ),
+            ]);
+        }
+        let other = Some(with_key(Some("Other2key")));
+        let expected = if policy == Enforce { "correct" } else { "drift" };
+        check(vec![
+            ("somebody else's", at_rest().policy(policy), other.clone(), expected),
+            (
+                "somebody else's and ours changed",
+                rotated(Clear).policy(policy),
+                other,
+                "change",
+            ),
+        ]);
     }
+}
+
+#[test]
+fn the_key_in_force_is_the_one_that_was_applied_not_the_one_that_was_read() {
+    use KeyStanding::{InForce, Pending};
+    let at = |version| Some(key_secret("sign", version));
+    let other_key = Some(AppliedKeySecret {
+        key: "next".into(),
+        ..key_secret("sign", "7")
+    });
+    // wanted, applied, what the status says of this generation, and what follows
+    let table = [
+        ("no key", None, None, false, InForce),
+        ("the same", at("7"), at("7"), false, InForce),
+        (
+            "rotated, read while stalled or observing",
+            at("8"),
+            at("7"),
+            true,
+            Pending,
+        ),
+        ("another key of the Secret", other_key, at("7"), true, Pending),
+        ("another Secret", Some(key_secret("other", "7")), at("7"), true, Pending),
+        ("a key where there was none", at("7"), None, false, Pending),
+        ("none where there was a key", None, at("7"), true, Pending),
+        ("0.1, nothing changed since", at("7"), None, true, InForce),
+    ];
+    for (case, wanted, applied, spoken_for, expected) in table {
+        assert_eq!(
+            KeyStanding::of(wanted.as_ref(), applied.as_ref(), spoken_for),
+            expected,
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_is_no_longer_wanted_is_taken_away() {
+    let (wanted, mut now) = (without_key(), applied());
+    now.http.as_mut().unwrap().auth_enabled = false;
+    now.auth_key_secret = None;
+    let off = |key: Option<&str>| LiveSetting {
+        auth_switch: Some("off".into()),
+        ..with_key(key)
+    };
+    let row = Row {
+        applied: Some(AppliedSetting {
+            auth_key_secret: Some(key_secret("sign", "7")),
+            ..now.clone()
+        }),
+        baseline: Some(baseline(&off(None), Some(KeyForm::Clear))),
+        key: KeyStanding::Pending,
+        ..at_rest()
+    };
+    let plan = |live: &LiveSetting| name(&row.facts(&wanted, &now).decide(Some(Some(live))));
+    assert_eq!(plan(&off(Some(KEY))), "change");
+    assert_eq!(plan(&off(Some("****"))), "change");
+    assert!(plan(&off(None)).starts_with("in sync"));
 }
 
 #[test]
 fn a_plain_change_needs_no_read() {
     let (wanted, now) = (wanted(), applied());
-    let old = AppliedSetting {
-        event_types: vec![],
-        ..applied()
-    };
-    let facts = |applied, policy| Observed {
-        wanted: &wanted,
-        wanted_applied: &now,
-        applied,
-        baseline: None,
-        key_may_have_changed: false,
-        policy,
-    };
-    assert!(!facts(Some(&old), ManagementPolicy::Enforce).needs_live(true));
+    let needs = |row: Row, known| row.facts(&wanted, &now).needs_live(known);
+    assert!(!needs(changed(), true));
+    assert!(needs(changed(), false), "after a restart it may be made already");
+    assert!(needs(new(), true), "what is replaced must be told");
+    assert!(needs(at_rest(), true));
     assert!(
-        facts(Some(&old), ManagementPolicy::Enforce).needs_live(false),
-        "after a restart it may be made already"
+        needs(rotated(KeyForm::Clear), true),
+        "the new key may be in force already"
     );
-    assert!(
-        facts(None, ManagementPolicy::Enforce).needs_live(true),
-        "what is replaced must be told"
-    );
-    assert!(facts(Some(&now), ManagementPolicy::Enforce).needs_live(true));
-    assert!(facts(Some(&old), ManagementPolicy::Observe).needs_live(true));
-    assert_eq!(
-        facts(Some(&old), ManagementPolicy::Enforce).decide(None),
-        Plan::Set(Cause::Change)
-    );
+    assert!(needs(changed().policy(ManagementPolicy::Observe), true));
+    assert_eq!(changed().facts(&wanted, &now).decide(None), Plan::Set(Cause::Change));
 }
 
 #[test]
-fn the_farewell_table() {
-    let unsigned = Setting {
-        target: Target::Http {
-            url: "https://x.example.com/".into(),
-            auth: Auth::Off,
-        },
-        ..wanted()
+fn only_what_this_resource_may_have_applied_is_removed() {
+    let before = baseline(&live(), None);
+    let ours = |setting: Setting, auth_enabled| Ours {
+        setting,
+        auth_enabled,
+        baseline: Some(&before),
     };
-    let baseline = live().without_key();
+    let ask = |live: Option<&LiveSetting>| cleanup(&[ours(without_key(), true)], live);
     let off = LiveSetting {
         auth_switch: Some("off".into()),
         ..live()
     };
-    let other_key = LiveSetting {
-        auth_key: Some(Zeroizing::new("Bb2".into())),
-        ..live()
-    };
-    let ask = |live: Option<&LiveSetting>| cleanup(&unsigned, true, Some(&baseline), live);
     assert_eq!(ask(None), Cleanup::AlreadyGone);
     assert_eq!(ask(Some(&live())), Cleanup::Delete);
-    assert_eq!(ask(Some(&other_key)), Cleanup::Delete);
+    assert_eq!(ask(Some(&with_key(Some("Other2key")))), Cleanup::Delete);
     assert!(matches!(ask(Some(&moved())), Cleanup::NotOurs(_)));
     assert!(matches!(ask(Some(&off)), Cleanup::NotOurs(found) if found[0].field == Field::AuthEnabled));
+    // The answer to a Set of another address was lost: both are ours.
+    let sent = Setting {
+        target: Target::Http {
+            url: "https://other.example.com/".into(),
+            auth: Auth::Off,
+        },
+        ..wanted()
+    };
+    let both = [ours(without_key(), true), ours(sent, true)];
+    assert_eq!(cleanup(&both, Some(&live())), Cleanup::Delete);
+    assert_eq!(cleanup(&both, Some(&moved())), Cleanup::Delete);
+    assert!(matches!(cleanup(&both, Some(&off)), Cleanup::NotOurs(_)));
+}
+
+fn shown_as(form: usize, key: &str) -> Option<String> {
+    match form {
+        0 => Some(key.to_owned()),
+        1 => None,
+        2 => Some("*".repeat(key.len())),
+        3 => Some(format!("{}****{}", &key[..2], &key[key.len() - 2..])),
+        4 => Some("xxxxxx".to_owned()),
+        // Stands for a hash: another text for each key, which might be a key.
+        _ => Some(key.chars().rev().chain("Zz9".chars()).collect()),
+    }
 }
 
 proptest! {
     /// Applying and looking again changes nothing, whatever the service makes of the words.
     #[test]
-    fn apply_then_look_is_at_rest(types in proptest::collection::vec("[A-Z][a-z]{1,6}", 0..5), slash in any::<bool>(), hidden in any::<bool>()) {
+    fn apply_then_look_is_at_rest(
+        types in proptest::collection::vec("[A-Z][a-z]{1,6}", 1..5), slash in any::<bool>(), form in 0..6usize,
+        enforce in any::<bool>(),
+    ) {
         let wanted = Setting { event_types: types.clone(), ..wanted() };
         let now = AppliedSetting { event_types: types.clone(), ..applied() };
-        let mut reported = live();
+        let mut reported = with_key(shown_as(form, KEY).as_deref());
         let mut sorted = types;
         sorted.sort();
         reported.event_type_list = Some(sorted.join(","));
-        if slash { reported.callback_url = Some("https://x.example.com//".into()); }
-        if hidden { reported.auth_key = None; }
-        let baseline = reported.without_key();
-        for policy in [ManagementPolicy::Enforce, ManagementPolicy::ApplyOnly] {
-            let facts = Observed {
-                wanted: &wanted, wanted_applied: &now, applied: Some(&now), baseline: Some(&baseline),
-                key_may_have_changed: false, policy,
-            };
-            prop_assert_eq!(facts.decide(Some(Some(&reported))), Plan::InSync);
+        if slash { reported.callback_url = Some("https://x.example.com".into()); }
+        let policy = if enforce { ManagementPolicy::Enforce } else { ManagementPolicy::ApplyOnly };
+        let mut row = Row { applied: Some(now.clone()), ..owed(OwedReadBack::Second).policy(policy) };
+        let plan = row.facts(&wanted, &now).decide(Some(Some(&reported)));
+        let Plan::TakeBaseline { baseline, .. } = plan else { panic!("{plan:?}") };
+        row.baseline = Some(baseline);
+        row.owed = OwedReadBack::No;
+        prop_assert_eq!(row.facts(&wanted, &now).decide(Some(Some(&reported))), Plan::InSync(None));
+    }
+
+    /// Whatever the service shows, and whatever was known of it: a key that changed is in force after one Set at most, and
+    /// then nothing is done any more.
+    #[test]
+    fn a_new_key_is_in_force_after_one_set_and_then_there_is_rest(
+        form in 0..6usize, known in 0..4usize, adopted in any::<bool>(), enforce in any::<bool>(),
+    ) {
+        let known = [None, Some(KeyForm::Clear), Some(KeyForm::Masked), Some(KeyForm::Absent)][known];
+        let policy = if enforce { ManagementPolicy::Enforce } else { ManagementPolicy::ApplyOnly };
+        let mut row = if adopted { new() } else { rotated(KeyForm::Clear) }.policy(policy);
+        if let Some(baseline) = &mut row.baseline {
+            baseline.key_form = known;
         }
+        let mut set = "Older9key";
+        let mut sets = 0;
+        for _ in 0..8 {
+            let live = with_key(shown_as(form, set).as_deref());
+            match row.plan(Some(&live)) {
+                Plan::Set(_) => {
+                    set = KEY;
+                    sets += 1;
+                    // Until it is read back there is no baseline.
+                    row = Row { key: KeyStanding::InForce, ..owed(OwedReadBack::First).policy(policy) };
+                }
+                Plan::ReadAgain => row.owed = OwedReadBack::Second,
+                Plan::TakeBaseline { baseline, .. } | Plan::Adopt(baseline) | Plan::InSync(Some(baseline)) => {
+                    row = Row { baseline: Some(baseline), ..at_rest().policy(policy) };
+                }
+                Plan::InSync(None) => row.key = KeyStanding::InForce,
+                Plan::ReportDrift(found) => panic!("our own key is no drift: {found:?}"),
+                Plan::ReportObserved(_) => unreachable!("it is not observed"),
+            }
+        }
+        prop_assert_eq!(set, KEY);
+        prop_assert!(sets <= 1, "{sets} Sets");
+        let live = with_key(shown_as(form, set).as_deref());
+        prop_assert_eq!(row.plan(Some(&live)), Plan::InSync(None));
     }
 }

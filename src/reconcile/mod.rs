@@ -80,7 +80,7 @@ pub async fn reconcile(
         let mut memory = entry.lock();
         if memory.next_check.is_none() {
             memory.next_check = Some(started + until_next_check(&ctx, &uid, interval));
-            memory.seen_from_birth = resource.status.is_none();
+            memory.seen_from_birth = status.is_fresh() && !finalizer::is_on(&resource);
             if ready_reason(&status.conditions) == Some(Reason::Contested) {
                 memory.contest = crate::schedule::Contest::resumed_contested(started);
             }
@@ -206,7 +206,7 @@ fn next_action(pass: &Pass<'_>, result: Result<(), Failure>) -> Action {
 
 /// Waits for its turn; a change goes before checks, and a check steps back when the user changes something.
 async fn admitted(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
-    let fresh = pass.status.conditions.is_empty();
+    let fresh = pass.status.is_fresh();
     if fresh {
         let outcome = Outcome::new(
             Reason::Progressing,

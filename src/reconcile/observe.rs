@@ -85,7 +85,7 @@ pub async fn inputs(
         None => None,
         Some((name, key, values)) => Some(auth_key(name, key, values)?),
     };
-    drop(key_values);
+    let key_version = key_values.map(|(_, _, values)| values.observed.resource_version.clone());
     let wanted = convert::setting(spec, key).ok_or_else(|| {
         Failure::stalled(
             Reason::InvalidSpec,
@@ -95,7 +95,7 @@ pub async fn inputs(
     let access = access(ctx, resource, base, observed).await?;
     Ok(Inputs {
         wanted,
-        wanted_applied: convert::applied(spec),
+        wanted_applied: convert::applied(spec, key_version.as_deref()),
         access,
     })
 }

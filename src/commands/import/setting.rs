@@ -6,7 +6,7 @@ use crate::api::{
 };
 use crate::domain::{AppId, AuthKey, Field, LiveSetting, Region};
 use crate::reconcile::convert;
-use crate::reconcile::decide::{Cause, Observed, Plan};
+use crate::reconcile::decide::{Cause, KeyStanding, Observed, OwedReadBack, Plan};
 
 /// Where the Secret's manifest holds the key; also the field's default.
 const KEY: &str = "authKey";
@@ -175,10 +175,12 @@ fn set_at_first(spec: &VodMessageCallbackSpec, live: &LiveSetting) -> Option<Vec
     let wanted = convert::setting(spec, key)?;
     let facts = Observed {
         wanted: &wanted,
-        wanted_applied: &convert::applied(spec),
+        wanted_applied: &convert::applied(spec, None),
         applied: None,
+        unconfirmed: false,
         baseline: None,
-        key_may_have_changed: false,
+        key: KeyStanding::InForce,
+        owed: OwedReadBack::No,
         policy: spec.management_policy,
     };
     match facts.decide(Some(Some(live))) {
