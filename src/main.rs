@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Crd => crd(),
         Command::Import(args) => ended(commands::block_on(commands::import::run(&args))),
         Command::Status(args) => ended(commands::block_on(commands::status::run(&args))),
+        Command::Check(args) => ended(commands::check::run(&args)),
         Command::Completion(args) => ended(commands::completion::run(&args)),
         Command::Manual(args) => ended(commands::manual::run(&args)),
     }

@@ -65,6 +65,8 @@ pub enum Command {
     /// Print the service's live settings as manifests ready to commit
     #[command(after_help = import::HELP)]
     Import(Box<ImportArgs>),
+    /// Check manifests as the API server would, offline
+    Check(CheckArgs),
     /// Show the cluster's resources, the worst first, and what to do about each
     #[command(after_help = status::HELP)]
     Status(StatusArgs),

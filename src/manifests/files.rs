@@ -16,6 +16,10 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Whether nobody named it: it was found in a directory.
+    pub in_directory: bool,
+    /// Its place among all that were read.
+    pub order: usize,
 }
 
 /// What could not be read. One line.
@@ -60,11 +64,11 @@ pub fn read(filenames: &[PathBuf], recursive: bool) -> Result<Vec<Source>, ReadE
             if std::mem::replace(&mut stdin_read, true) {
                 return Err(ReadError::StdinTwice);
             }
-            sources.push(source("<stdin>".to_owned(), io::stdin().lock())?);
+            sources.push(source("<stdin>".to_owned(), io::stdin().lock(), sources.len())?);
         } else if path.is_dir() {
             directory(path, recursive, &mut sources)?;
         } else {
-            sources.push(file(path)?);
+            sources.push(file(path, sources.len())?);
         }
     }
     Ok(sources)
@@ -80,7 +84,10 @@ fn directory(dir: &Path, recursive: bool, sources: &mut Vec<Source>) -> Result<(
         });
     }
     for path in found {
-        sources.push(file(&path)?);
+        sources.push(Source {
+            in_directory: true,
+            ..file(&path, sources.len())?
+        });
     }
     Ok(())
 }
@@ -116,21 +123,26 @@ fn list(dir: &Path, recursive: bool, found: &mut Vec<PathBuf>) -> Result<bool, R
     Ok(deeper)
 }
 
-fn file(path: &Path) -> Result<Source, ReadError> {
+fn file(path: &Path, order: usize) -> Result<Source, ReadError> {
     let name = path.display().to_string();
     match fs::File::open(path) {
-        Ok(file) => source(name, file),
+        Ok(file) => source(name, file, order),
         Err(error) => Err(ReadError::Io { name, error }),
     }
 }
 
-fn source(name: String, reader: impl Read) -> Result<Source, ReadError> {
+fn source(name: String, reader: impl Read, order: usize) -> Result<Source, ReadError> {
     let mut bytes = Vec::new();
     match reader.take(MOST_BYTES + 1).read_to_end(&mut bytes) {
         Err(error) => Err(ReadError::Io { name, error }),
         Ok(_) if bytes.len() as u64 > MOST_BYTES => Err(ReadError::TooLarge { name }),
         Ok(_) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Source { name, text }),
+            Ok(text) => Ok(Source {
+                name,
+                text,
+                in_directory: false,
+                order,
+            }),
             Err(_) => Err(ReadError::NotText { name }),
         },
     }

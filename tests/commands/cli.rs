@@ -1,5 +1,6 @@
 //! Runs the binary as a user's shell would, with an environment of its own.
 
+use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 /// What a command did.
@@ -43,6 +44,19 @@ pub fn command(args: &[&str]) -> Command {
 /// Runs it to its end.
 pub fn run(args: &[&str]) -> Done {
     command(args).output().unwrap().into()
+}
+
+/// Runs it with `input` on stdin.
+pub fn run_with(args: &[&str], input: &str) -> Done {
+    let mut child = command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may not want to read all of it.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap().into()
 }
 
 /// Runs it with a stdout that nobody reads.

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod cli;
+#[path = "../manifests/mod.rs"]
+mod manifests;
 mod stage;
 
+mod check;
 mod generate;
 mod import;
 mod status;

@@ -1,0 +1,71 @@
+//! `vod-operator check`: what the API server would say of manifests, without asking it.
+//!
+//! The rules are the CRD's own: its schema and its CEL rules, as `vod-operator crd` prints them. What the CRD cannot
+//! know, the keys of Secrets in the same files, is judged by the code that reads Secrets in the cluster.
+
+mod cel;
+mod finding;
+mod metadata;
+mod object;
+mod schema;
+mod secrets;
+
+pub use finding::{Finding, Report};
+
+use super::{Exit, Failure, Outcome, Output, warn};
+use crate::{
+    cli::{CheckArgs, OutputFormat},
+    manifests::{self, Source},
+};
+
+/// Checks the files and prints what was found.
+///
+/// # Errors
+/// When a file cannot be read, or the result cannot be written.
+pub fn run(args: &CheckArgs) -> Outcome {
+    let sources = manifests::read(&args.files.filenames, args.files.recursive).map_err(Failure::unknown)?;
+    let report = check(&sources)?;
+    Output::stdout().result(args.output.output, &report.to_text(), &report)?;
+    if args.output.output == OutputFormat::Text {
+        warn(report.summary());
+    }
+    Ok(if report.findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Findings
+    })
+}
+
+/// Checks manifests against the CRD of this version.
+///
+/// # Errors
+/// When the CRD itself cannot be understood, which would be a mistake of ours.
+pub fn check(sources: &[Source]) -> Result<Report, Failure> {
+    let schema = schema::Schema::of_the_crd().map_err(Failure::unknown)?;
+    let mut report = Report::default();
+    let mut resources = Vec::new();
+    let mut secrets = Vec::new();
+    for source in sources {
+        let (documents, broken) = manifests::parse(&source.text);
+        for document in documents {
+            object::sort(source, document, &mut report, &mut resources, &mut secrets);
+        }
+        if let Some(broken) = broken {
+            report.add(Finding::new(
+                source,
+                broken.at,
+                "",
+                "",
+                format!("broken YAML: {}", broken.why),
+            ));
+        }
+    }
+    for resource in &resources {
+        resource.check(&schema, &mut report);
+    }
+    secrets::check(&resources, &secrets, &mut report);
+    report
+        .findings
+        .sort_by_key(|finding| (finding.order, finding.line, finding.column));
+    Ok(report)
+}
