@@ -1,9 +1,11 @@
 //! Who owns a setting: of several resources that name the same account, region and app, the oldest.
 //!
-//! A plain index, no I/O. Resources whose account is not known neither win nor hold anybody up.
+//! A plain index, no I/O. Nobody is judged before all older ones of the same region and app have been asked for their
+//! account; those whose account cannot be known, or whose credentials are refused, neither win nor hold anybody up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::hash::Hash;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -46,7 +48,28 @@ pub struct SettingKey {
     pub app: AppId,
 }
 
-/// What a resource lays contender to.
+/// What is known of a contender's account.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Claim {
+    /// Nobody has asked yet.
+    #[default]
+    NotAsked,
+    /// It was asked for, and there is none to lay claim to: the credentials cannot be had, or are refused.
+    None,
+    /// Credentials that were accepted stand for it.
+    Proven(AccountKey),
+}
+
+impl Claim {
+    fn account(&self) -> Option<&AccountKey> {
+        match self {
+            Self::Proven(account) => Some(account),
+            Self::NotAsked | Self::None => None,
+        }
+    }
+}
+
+/// A resource that names a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contender {
     /// The resource's uid.
@@ -59,15 +82,17 @@ pub struct Contender {
     pub region: SettingRegion,
     /// The app.
     pub app: AppId,
-    /// The account, once known.
-    pub account: Option<AccountKey>,
+    /// Whose setting.
+    pub claim: Claim,
     /// Whether it wants to own the setting; one that only observes does not.
     pub contends: bool,
+    /// The owner that its status names, while it is in conflict.
+    pub lost_to: Option<ObjectName>,
 }
 
 impl Contender {
     fn key(&self) -> Option<SettingKey> {
-        let account = self.account.clone()?;
+        let account = self.claim.account()?.clone();
         Some(SettingKey {
             account,
             region: self.region.clone(),
@@ -75,42 +100,104 @@ impl Contender {
         })
     }
 
+    fn place(&self) -> Place {
+        (self.region.clone(), self.app.clone())
+    }
+
     fn rank(&self) -> Rank {
         (self.created, self.uid.clone())
+    }
+
+    fn is_unasked(&self) -> bool {
+        self.contends && self.claim == Claim::NotAsked
     }
 }
 
 /// Whether a resource owns its setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// It does, or its account is not known yet and nobody is known to be before it.
+    /// It does.
     Owner,
     /// An older one does.
     Loser {
-        /// The owner.
+        /// Which.
         owner: ObjectName,
     },
+    /// It cannot be said yet.
+    Waits {
+        /// What must be known first.
+        on: Pending,
+    },
+    /// Its credentials were refused or cannot be had: it owns nothing.
+    NoClaim,
     /// It only observes.
     NotContending,
     /// It is not in the index.
     Unknown,
 }
 
-type Rank = (Timestamp, String);
+/// What must be known before ownership can be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// The account of this one, which is older, or the resource itself.
+    AccountOf(ObjectName),
+    /// What there is in this namespace.
+    Namespace(String),
+}
 
-/// All index.
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AccountOf(name) => write!(f, "the account of the older VodMessageCallback {name}"),
+            Self::Namespace(namespace) => write!(f, "the list of VodMessageCallbacks in namespace {namespace}"),
+        }
+    }
+}
+
+const LOST: &str = "the setting of this account, region and app belongs to the older VodMessageCallback ";
+
+/// What a loser's status says of the owner.
+pub fn lost_message(owner: &ObjectName) -> String {
+    format!("{LOST}{owner}: delete one of the two, or name another app or region in a new one")
+}
+
+/// The owner that [`lost_message`] names: a restarted operator has nothing else to know it by.
+pub fn owner_in(message: &str) -> Option<ObjectName> {
+    let (owner, _) = message.strip_prefix(LOST)?.split_once(':')?;
+    let (namespace, name) = owner.split_once('/')?;
+    Some(ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+type Rank = (Timestamp, String);
+type Place = (SettingRegion, AppId);
+
+/// All contenders.
 #[derive(Default)]
 pub struct OwnershipIndex {
     by_uid: HashMap<String, Contender>,
-    groups: BTreeMap<SettingKey, BTreeSet<Rank>>,
+    /// All of one setting, those that only observe included.
+    groups: HashMap<SettingKey, BTreeSet<Rank>>,
+    /// Those whose account nobody has asked for yet: nobody younger in the same place is judged.
+    unasked: HashMap<Place, BTreeSet<Rank>>,
+    /// Those who were told to wait, and are woken when they need not any more.
+    waiting: HashMap<Place, BTreeSet<Rank>>,
+    /// Watched namespaces that have not been listed yet.
+    unlisted: BTreeSet<String>,
+    /// Watched namespaces that cannot be listed.
+    refused: HashSet<String>,
 }
 
 impl OwnershipIndex {
-    /// Adds a contender or renews it. An account that was learned stays, unless `contender` names one for the first time.
-    /// Returns the others whose ownership_of changed.
+    /// Adds a contender or renews it. What was learned of its account stays; `contender` only tells it of one that
+    /// was not asked. Returns the others whose ownership changed.
     pub fn upsert(&mut self, mut contender: Contender) -> Vec<ObjectName> {
         if let Some(before) = self.by_uid.get(&contender.uid) {
-            contender.account = before.account.clone().or(contender.account);
+            if before.claim != Claim::NotAsked {
+                contender.claim = before.claim.clone();
+            }
             if *before == contender {
                 return Vec::new();
             }
@@ -119,17 +206,45 @@ impl OwnershipIndex {
         self.change(&uid, Some(contender))
     }
 
-    /// Removes a contender. Returns the others whose ownership_of changed.
+    /// Removes a contender. Returns the others whose ownership changed.
     pub fn remove(&mut self, uid: &str) -> Vec<ObjectName> {
         self.change(uid, None)
     }
 
-    /// Notes whose account it is. Returns the others whose ownership_of changed.
-    pub fn set_account(&mut self, uid: &str, account: Option<AccountKey>) -> Vec<ObjectName> {
+    /// An object that cannot be read any more stays what it was. Tells whether it was known.
+    pub fn keep(&self, uid: &str) -> bool {
+        self.by_uid.contains_key(uid)
+    }
+
+    /// Its credentials were accepted, and this is whose they are. Returns the others whose ownership changed.
+    pub fn proven(&mut self, uid: &str, account: AccountKey) -> Vec<ObjectName> {
+        self.learn(uid, Claim::Proven(account))
+    }
+
+    /// Its credentials were refused, so it owns nothing. Returns the others whose ownership changed.
+    pub fn refused(&mut self, uid: &str) -> Vec<ObjectName> {
+        self.learn(uid, Claim::None)
+    }
+
+    /// What its status proves, for one that was not asked. Returns the others whose ownership changed.
+    pub fn told(&mut self, uid: &str, claim: Claim) -> Vec<ObjectName> {
         match self.by_uid.get(uid) {
-            Some(before) if before.account != account => {
+            Some(before) if before.claim == Claim::NotAsked => self.learn(uid, claim),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Its account cannot be asked for. What was known stays: a resource that stalls keeps its ownership. Returns the
+    /// others whose ownership changed.
+    pub fn cannot_be_known(&mut self, uid: &str) -> Vec<ObjectName> {
+        self.told(uid, Claim::None)
+    }
+
+    fn learn(&mut self, uid: &str, claim: Claim) -> Vec<ObjectName> {
+        match self.by_uid.get(uid) {
+            Some(before) if before.claim != claim => {
                 let contender = Contender {
-                    account,
+                    claim,
                     ..before.clone()
                 };
                 self.change(uid, Some(contender))
@@ -138,20 +253,84 @@ impl OwnershipIndex {
         }
     }
 
-    /// Whether a resource owns its setting.
-    pub fn ownership_of(&self, uid: &str) -> Ownership {
+    /// These namespaces will be listed; until each was, or was refused, nobody takes over.
+    pub fn expect(&mut self, namespaces: impl IntoIterator<Item = String>) {
+        self.unlisted.extend(namespaces);
+    }
+
+    /// A namespace has been listed. Returns those whose ownership may have changed.
+    pub fn listed(&mut self, namespace: &str) -> Vec<ObjectName> {
+        self.unlisted.remove(namespace);
+        let mut woken = self.no_longer_waiting();
+        if self.refused.remove(namespace) {
+            let lost = |c: &&Contender| c.contends && c.lost_to.as_ref().is_some_and(|o| o.namespace == namespace);
+            woken.extend(self.by_uid.values().filter(lost).map(|c| c.name.clone()));
+        }
+        woken
+    }
+
+    /// A namespace cannot be listed: what is in it is not known, and the owners there that losers name stay owners.
+    /// Returns those whose ownership may have changed.
+    pub fn cannot_list(&mut self, namespace: &str) -> Vec<ObjectName> {
+        self.unlisted.remove(namespace);
+        self.refused.insert(namespace.to_owned());
+        self.no_longer_waiting()
+    }
+
+    /// Whether a resource owns its setting. One that must wait is woken when it need not any more.
+    pub fn ownership_of(&mut self, uid: &str) -> Ownership {
+        let ownership = self.judge(uid);
+        if let (Ownership::Waits { .. }, Some(contender)) = (&ownership, self.by_uid.get(uid)) {
+            let waiting = self.waiting.entry(contender.place()).or_default();
+            waiting.insert(contender.rank());
+        }
+        ownership
+    }
+
+    fn judge(&self, uid: &str) -> Ownership {
         let Some(contender) = self.by_uid.get(uid) else {
             return Ownership::Unknown;
         };
         if !contender.contends {
             return Ownership::NotContending;
         }
-        match contender.key().and_then(|key| self.owner(&key)) {
-            Some(owner) if owner.uid != uid => Ownership::Loser {
+        if contender.claim == Claim::None {
+            return Ownership::NoClaim;
+        }
+        let owner = contender.key().and_then(|key| self.owner(&key));
+        if let Some(owner) = owner.filter(|owner| owner.uid != uid) {
+            return Ownership::Loser {
                 owner: owner.name.clone(),
+            };
+        }
+        let hidden = |owner: &&ObjectName| self.refused.contains(&owner.namespace);
+        if let Some(owner) = contender.lost_to.as_ref().filter(hidden) {
+            return Ownership::Loser { owner: owner.clone() };
+        }
+        if let Some(namespace) = self.unlisted.first() {
+            let on = Pending::Namespace(namespace.clone());
+            return Ownership::Waits { on };
+        }
+        let unasked = self.unasked.get(&contender.place()).and_then(BTreeSet::first);
+        match unasked.and_then(|(_, uid)| self.by_uid.get(uid)) {
+            Some(unasked) if unasked.rank() <= contender.rank() => Ownership::Waits {
+                on: Pending::AccountOf(unasked.name.clone()),
             },
             _ => Ownership::Owner,
         }
+    }
+
+    /// The older ones that must be asked for their account before this one can be judged, by uid and name.
+    pub fn unasked_before(&self, uid: &str) -> Vec<(String, ObjectName)> {
+        let Some(contender) = self.by_uid.get(uid) else {
+            return Vec::new();
+        };
+        let older = self.unasked.get(&contender.place()).into_iter().flatten();
+        older
+            .take_while(|rank| **rank < contender.rank())
+            .filter_map(|(_, uid)| self.by_uid.get(uid))
+            .map(|contender| (contender.uid.clone(), contender.name.clone()))
+            .collect()
     }
 
     /// The uid that times the checks of all resources of one setting: the oldest one's, so that they share a read.
@@ -176,49 +355,85 @@ impl OwnershipIndex {
 
     fn change(&mut self, uid: &str, contender: Option<Contender>) -> Vec<ObjectName> {
         let before = self.by_uid.get(uid).cloned();
-        let keys: BTreeSet<SettingKey> = [&before, &contender]
-            .into_iter()
-            .filter_map(|c| c.as_ref().and_then(Contender::key))
-            .collect();
-        let owners = |index: &Self| -> Vec<Option<String>> {
-            keys.iter()
-                .map(|key| index.owner(key).map(|owner| owner.uid.clone()))
-                .collect()
-        };
-        let owners_before = owners(self);
-        if let Some(before) = &before
-            && let Some(key) = before.key()
-            && let Some(group) = self.groups.get_mut(&key)
-        {
-            group.remove(&before.rank());
-            if group.is_empty() {
-                self.groups.remove(&key);
+        let both = || [&before, &contender].into_iter().flatten();
+        let keys: BTreeSet<SettingKey> = both().filter_map(Contender::key).collect();
+        let places: BTreeSet<Place> = both().map(Contender::place).collect();
+        let owner_of = |index: &Self, key| index.owner(key).map(|owner| owner.uid.clone());
+        let owners_before: Vec<_> = keys.iter().map(|key| owner_of(self, key)).collect();
+
+        if let Some(before) = &before {
+            let (place, rank) = (before.place(), before.rank());
+            if let Some(key) = before.key() {
+                take_out(&mut self.groups, &key, &rank);
             }
+            take_out(&mut self.unasked, &place, &rank);
+            take_out(&mut self.waiting, &place, &rank);
+            self.by_uid.remove(uid);
         }
-        match contender {
-            Some(contender) => {
-                if let Some(key) = contender.key() {
-                    self.groups.entry(key).or_default().insert(contender.rank());
-                }
-                self.by_uid.insert(uid.to_owned(), contender);
+        if let Some(contender) = contender {
+            let rank = contender.rank();
+            if let Some(key) = contender.key() {
+                self.groups.entry(key).or_default().insert(rank.clone());
             }
-            None => {
-                self.by_uid.remove(uid);
+            if contender.is_unasked() {
+                self.unasked.entry(contender.place()).or_default().insert(rank);
             }
+            self.by_uid.insert(uid.to_owned(), contender);
         }
-        let owners_after = owners(self);
+
         // Where the owner is another now, everyone in the group must look again: the new owner takes over, the
         // former gives way, and the losers name the new one.
-        keys.iter()
-            .zip(owners_before.iter().zip(&owners_after))
-            .filter(|(_, (before, after))| before != after)
-            .filter_map(|(key, _)| self.groups.get(key))
-            .flatten()
+        let mut woken = BTreeSet::new();
+        for (key, before) in keys.iter().zip(owners_before) {
+            if before != owner_of(self, key) {
+                woken.extend(self.groups.get(key).into_iter().flatten().cloned());
+            }
+        }
+        for place in &places {
+            woken.extend(self.freed(place));
+        }
+        woken
+            .iter()
             .filter(|(_, member)| member != uid)
             .filter_map(|(_, member)| self.by_uid.get(member))
             .filter(|contender| contender.contends)
             .map(|contender| contender.name.clone())
             .collect()
+    }
+
+    /// Takes out those of a place who waited and need not any more.
+    fn freed(&mut self, place: &Place) -> Vec<Rank> {
+        let Some(waiting) = self.waiting.get(place).filter(|_| self.unlisted.is_empty()) else {
+            return Vec::new();
+        };
+        let unasked = self.unasked.get(place).and_then(BTreeSet::first);
+        let free: Vec<Rank> = waiting
+            .iter()
+            .take_while(|rank| unasked.is_none_or(|unasked| *rank < unasked))
+            .cloned()
+            .collect();
+        for rank in &free {
+            take_out(&mut self.waiting, place, rank);
+        }
+        free
+    }
+
+    fn no_longer_waiting(&mut self) -> Vec<ObjectName> {
+        let places: Vec<Place> = self.waiting.keys().cloned().collect();
+        let free: Vec<Rank> = places.iter().flat_map(|place| self.freed(place)).collect();
+        free.iter()
+            .filter_map(|(_, uid)| self.by_uid.get(uid))
+            .map(|contender| contender.name.clone())
+            .collect()
+    }
+}
+
+fn take_out<K: Eq + Hash>(sets: &mut HashMap<K, BTreeSet<Rank>>, key: &K, rank: &Rank) {
+    if let Some(ranks) = sets.get_mut(key) {
+        ranks.remove(rank);
+        if ranks.is_empty() {
+            sets.remove(key);
+        }
     }
 }
 

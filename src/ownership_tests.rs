@@ -1,24 +1,33 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{AccountId, Region};
+use crate::domain::{AccountId, CredentialId, Region};
 
 fn account(n: u8) -> AccountKey {
     AccountKey::Account(AccountId(n.to_string()))
 }
 
-fn contender(name: u8, created: i64, owner: Option<u8>, contends: bool) -> Contender {
+fn proven(n: u8) -> Claim {
+    Claim::Proven(account(n))
+}
+
+fn contender(name: u8, created: i64, claim: Claim, contends: bool) -> Contender {
     Contender {
         uid: format!("uid-{name}"),
-        name: ObjectName {
-            namespace: "ns".into(),
-            name: format!("r{name}"),
-        },
+        name: called(&format!("r{name}")),
         created: Timestamp::from_second(created).unwrap(),
         region: Region("cn-shanghai".into()).setting_region(),
         app: AppId("app-1".into()),
-        account: owner.map(account),
+        claim,
         contends,
+        lost_to: None,
+    }
+}
+
+fn called(name: &str) -> ObjectName {
+    ObjectName {
+        namespace: "ns".into(),
+        name: name.into(),
     }
 }
 
@@ -27,24 +36,25 @@ fn names(woken: &[ObjectName]) -> Vec<&str> {
 }
 
 fn loser(owner: &str) -> Ownership {
-    Ownership::Loser {
-        owner: ObjectName {
-            namespace: "ns".into(),
-            name: owner.into(),
-        },
+    Ownership::Loser { owner: called(owner) }
+}
+
+fn waits(name: &str) -> Ownership {
+    Ownership::Waits {
+        on: Pending::AccountOf(called(name)),
     }
 }
 
 #[test]
 fn the_oldest_owns_and_the_next_takes_over() {
     let mut index = OwnershipIndex::default();
-    assert!(index.upsert(contender(2, 20, Some(1), true)).is_empty());
+    assert!(index.upsert(contender(2, 20, proven(1), true)).is_empty());
     assert_eq!(
-        names(&index.upsert(contender(1, 10, Some(1), true))),
+        names(&index.upsert(contender(1, 10, proven(1), true))),
         ["r2"],
         "the former owner must give way"
     );
-    assert!(index.upsert(contender(3, 30, Some(1), true)).is_empty());
+    assert!(index.upsert(contender(3, 30, proven(1), true)).is_empty());
     assert_eq!(index.ownership_of("uid-1"), Ownership::Owner);
     assert_eq!(index.ownership_of("uid-2"), loser("r1"));
     assert_eq!(names(&index.remove("uid-1")), ["r2", "r3"]);
@@ -56,32 +66,119 @@ fn the_oldest_owns_and_the_next_takes_over() {
 #[test]
 fn one_created_in_the_same_second_loses_by_uid() {
     let mut index = OwnershipIndex::default();
-    index.upsert(contender(2, 10, Some(1), true));
-    index.upsert(contender(1, 10, Some(1), true));
+    index.upsert(contender(2, 10, proven(1), true));
+    index.upsert(contender(1, 10, proven(1), true));
     assert_eq!(index.ownership_of("uid-2"), loser("r1"));
 }
 
+/// Both would make a Set: the younger one because nobody knows yet that the older one names the same account.
 #[test]
-fn an_unknown_account_holds_nobody_up_until_it_is_known() {
+fn of_two_rivals_found_at_a_start_only_the_older_is_judged_an_owner_whoever_is_asked_first() {
+    for younger_first in [false, true] {
+        let mut index = OwnershipIndex::default();
+        index.upsert(contender(1, 10, Claim::NotAsked, true));
+        index.upsert(contender(2, 20, Claim::NotAsked, true));
+        assert_eq!(index.ownership_of("uid-1"), waits("r1"), "it was not asked itself");
+        if younger_first {
+            index.proven("uid-2", account(1));
+            assert_eq!(index.ownership_of("uid-2"), waits("r1"));
+            let older = [("uid-1".to_owned(), called("r1"))];
+            assert_eq!(index.unasked_before("uid-2"), older);
+            assert!(index.unasked_before("uid-1").is_empty());
+            assert_eq!(names(&index.proven("uid-1", account(1))), ["r2"], "it waits no more");
+        } else {
+            index.proven("uid-1", account(1));
+            index.proven("uid-2", account(1));
+        }
+        assert_eq!(index.ownership_of("uid-1"), Ownership::Owner);
+        assert_eq!(index.ownership_of("uid-2"), loser("r1"));
+    }
+}
+
+#[test]
+fn one_that_waits_for_an_older_one_of_another_account_is_woken_and_owns() {
     let mut index = OwnershipIndex::default();
-    index.upsert(contender(1, 10, None, true));
-    index.upsert(contender(2, 20, Some(1), true));
-    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
-    assert_eq!(names(&index.set_account("uid-1", Some(account(1)))), ["r2"]);
-    assert_eq!(index.ownership_of("uid-2"), loser("r1"));
+    index.upsert(contender(1, 10, Claim::NotAsked, true));
+    index.upsert(contender(2, 20, proven(2), true));
+    index.upsert(contender(3, 30, proven(3), true));
+    assert_eq!(index.ownership_of("uid-3"), waits("r1"));
     assert_eq!(
-        names(&index.set_account("uid-1", Some(account(9)))),
-        ["r2"],
-        "moved away"
+        names(&index.proven("uid-1", account(1))),
+        ["r3"],
+        "only who was told to wait: one at rest is not read again"
     );
+    assert_eq!(index.ownership_of("uid-3"), Ownership::Owner);
+}
+
+#[test]
+fn a_younger_one_holds_no_older_one_up() {
+    let mut index = OwnershipIndex::default();
+    index.upsert(contender(1, 10, proven(1), true));
+    index.upsert(contender(2, 20, Claim::NotAsked, true));
+    assert_eq!(index.ownership_of("uid-1"), Ownership::Owner);
+}
+
+#[test]
+fn an_account_that_cannot_be_known_holds_nobody_up_until_it_is_known() {
+    let mut index = OwnershipIndex::default();
+    index.upsert(contender(1, 10, Claim::NotAsked, true));
+    index.upsert(contender(2, 20, proven(1), true));
+    assert_eq!(index.ownership_of("uid-2"), waits("r1"));
+    assert_eq!(names(&index.cannot_be_known("uid-1")), ["r2"]);
+    assert_eq!(index.ownership_of("uid-1"), Ownership::NoClaim);
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
+    assert_eq!(names(&index.proven("uid-1", account(1))), ["r2"]);
+    assert_eq!(index.ownership_of("uid-2"), loser("r1"));
+    assert_eq!(names(&index.proven("uid-1", account(9))), ["r2"], "moved away");
     assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
 }
 
 #[test]
-fn observers_own_nothing_and_share_the_phase() {
+fn refused_credentials_own_nothing_and_what_they_owned_is_free() {
     let mut index = OwnershipIndex::default();
-    index.upsert(contender(1, 10, Some(1), false));
-    index.upsert(contender(2, 20, Some(1), true));
+    index.upsert(contender(1, 10, Claim::NotAsked, true));
+    index.upsert(contender(2, 20, proven(1), true));
+    assert!(index.refused("uid-1").is_empty(), "nobody was told to wait");
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
+    index.proven("uid-1", account(1));
+    assert_eq!(index.ownership_of("uid-2"), loser("r1"));
+    assert_eq!(names(&index.refused("uid-1")), ["r2"], "the next takes over");
+    assert_eq!(index.ownership_of("uid-1"), Ownership::NoClaim);
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
+}
+
+/// A Secret that is gone says nothing of whose setting it is.
+#[test]
+fn an_owner_that_stalls_keeps_its_ownership() {
+    let mut index = OwnershipIndex::default();
+    index.upsert(contender(1, 10, proven(1), true));
+    index.upsert(contender(2, 20, proven(1), true));
+    assert!(index.cannot_be_known("uid-1").is_empty());
+    assert!(
+        index.keep("uid-1") && !index.keep("uid-9"),
+        "nor does an object that became unreadable"
+    );
+    assert_eq!(index.ownership_of("uid-2"), loser("r1"));
+}
+
+/// The same AccessKey ID with a guessed secret is a credential of its own.
+#[test]
+fn a_guessed_secret_shares_no_setting_with_the_real_one_while_sts_is_away() {
+    let key = |secret| AccountKey::Credential(CredentialId::of_key("ExampleKnownId", secret, None));
+    let mut index = OwnershipIndex::default();
+    index.upsert(contender(1, 10, Claim::Proven(key("guess")), true));
+    index.upsert(contender(2, 20, Claim::Proven(key("real")), true));
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
+    index.upsert(contender(3, 30, Claim::Proven(key("real")), true));
+    assert_eq!(index.ownership_of("uid-3"), loser("r2"));
+}
+
+#[test]
+fn observers_own_nothing_hold_nobody_up_and_share_the_phase() {
+    let mut index = OwnershipIndex::default();
+    index.upsert(contender(0, 5, Claim::NotAsked, false));
+    index.upsert(contender(1, 10, proven(1), false));
+    index.upsert(contender(2, 20, proven(1), true));
     assert_eq!(index.ownership_of("uid-1"), Ownership::NotContending);
     assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
     assert_eq!(index.group_phase_uid("uid-2"), "uid-1");
@@ -91,64 +188,181 @@ fn observers_own_nothing_and_share_the_phase() {
 #[test]
 fn hangzhou_is_shanghai() {
     let mut index = OwnershipIndex::default();
-    index.upsert(contender(1, 10, Some(1), true));
+    index.upsert(contender(1, 10, proven(1), true));
     index.upsert(Contender {
         region: Region("cn-hangzhou".into()).setting_region(),
-        ..contender(2, 20, Some(1), true)
+        ..contender(2, 20, proven(1), true)
     });
     assert_eq!(index.ownership_of("uid-2"), loser("r1"));
 }
 
 #[test]
-fn a_renewed_claim_keeps_the_account_that_was_learned() {
+fn a_renewed_contender_keeps_what_was_learned_and_takes_what_its_status_proves_when_nothing_was() {
     let mut index = OwnershipIndex::default();
-    index.upsert(contender(1, 10, None, true));
-    index.set_account("uid-1", Some(account(1)));
-    assert!(index.upsert(contender(1, 10, None, true)).is_empty());
-    index.upsert(contender(2, 20, Some(1), true));
+    index.upsert(contender(1, 10, Claim::NotAsked, true));
+    index.upsert(contender(1, 10, proven(1), true));
+    assert!(index.upsert(contender(1, 10, Claim::NotAsked, true)).is_empty());
+    index.upsert(contender(2, 20, proven(1), true));
     assert_eq!(index.ownership_of("uid-2"), loser("r1"));
+    index.refused("uid-1");
+    index.upsert(contender(1, 10, proven(1), true));
+    index.told("uid-1", proven(1));
+    assert_eq!(
+        index.ownership_of("uid-1"),
+        Ownership::NoClaim,
+        "its status is older than the refusal"
+    );
+}
+
+#[test]
+fn nobody_is_judged_an_owner_before_every_watched_namespace_was_listed() {
+    let mut index = OwnershipIndex::default();
+    index.expect(["ns".to_owned(), "other".to_owned()]);
+    index.listed("ns");
+    index.upsert(contender(2, 20, proven(1), true));
+    let on = Pending::Namespace("other".into());
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Waits { on });
+    let mut older = contender(1, 10, proven(1), true);
+    older.name.namespace = "other".into();
+    index.upsert(older);
+    assert_eq!(names(&index.listed("other")), ["r2"]);
+    assert!(matches!(index.ownership_of("uid-2"), Ownership::Loser { .. }));
+}
+
+#[test]
+fn a_namespace_that_is_refused_keeps_the_owner_that_a_loser_names() {
+    let mut index = OwnershipIndex::default();
+    let mut owner = called("r1");
+    owner.namespace = "other".into();
+    index.expect(["other".to_owned()]);
+    index.upsert(Contender {
+        lost_to: Some(owner.clone()),
+        ..contender(2, 20, proven(1), true)
+    });
+    index.upsert(contender(3, 30, proven(3), true));
+    assert!(matches!(index.ownership_of("uid-3"), Ownership::Waits { .. }));
+    assert_eq!(names(&index.cannot_list("other")), ["r3"]);
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Loser { owner });
+    assert_eq!(index.ownership_of("uid-3"), Ownership::Owner, "it names no owner there");
+    assert_eq!(names(&index.listed("other")), ["r2"], "the owner is gone");
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
+}
+
+#[test]
+fn a_losers_message_names_the_owner_so_that_it_can_be_read_again() {
+    let owner = called("media.events-1");
+    assert_eq!(owner_in(&lost_message(&owner)), Some(owner));
+    assert_eq!(owner_in("somebody else's words: a/b"), None);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Upsert { created: i64, claim: Claim, contends: bool },
+    Remove,
+    Proven(u8),
+    Refused,
+    CannotBeKnown,
+}
+
+fn claims() -> impl Strategy<Value = Claim> {
+    prop_oneof![Just(Claim::NotAsked), Just(Claim::None), (0..3u8).prop_map(proven)]
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..4i64, claims(), any::<bool>()).prop_map(|(created, claim, contends)| Step::Upsert { created, claim, contends }),
+        1 => Just(Step::Remove),
+        2 => (0..3u8).prop_map(Step::Proven),
+        1 => Just(Step::Refused),
+        1 => Just(Step::CannotBeKnown),
+    ]
+}
+
+/// The rule in its plainest form.
+fn judged(all: &HashMap<u8, Contender>, of: &Contender) -> Ownership {
+    let rank = |c: &Contender| (c.created, c.uid.clone());
+    let mut rivals: Vec<&Contender> = all.values().filter(|c| c.contends).collect();
+    rivals.sort_by_key(|c| rank(c));
+    let owner = rivals
+        .iter()
+        .find(|c| matches!(c.claim, Claim::Proven(_)) && c.claim == of.claim);
+    let unasked = rivals
+        .iter()
+        .find(|c| c.claim == Claim::NotAsked && rank(c) <= rank(of));
+    match (owner, unasked) {
+        _ if !of.contends => Ownership::NotContending,
+        _ if of.claim == Claim::None => Ownership::NoClaim,
+        (Some(owner), _) if owner.uid != of.uid => Ownership::Loser {
+            owner: owner.name.clone(),
+        },
+        (_, Some(unasked)) => Ownership::Waits {
+            on: Pending::AccountOf(unasked.name.clone()),
+        },
+        _ => Ownership::Owner,
+    }
 }
 
 proptest! {
+    /// As a naive model says; whoever may be waiting or resting on what changed is woken; and of two of one account
+    /// never both are owners.
     #[test]
-    fn as_a_naive_model_says(steps in proptest::collection::vec((0..6u8, 0..4i64, proptest::option::of(0..3u8), any::<bool>(), any::<bool>()), 1..40)) {
+    fn the_index_judges_and_wakes_as_the_plain_rule_does(
+        steps in proptest::collection::vec((0..6u8, steps()), 1..50),
+    ) {
         let mut index = OwnershipIndex::default();
         let mut model: HashMap<u8, Contender> = HashMap::new();
-        let verdicts = |model: &HashMap<u8, Contender>| -> HashMap<u8, Ownership> {
-            model.iter().map(|(n, c)| {
-                let mut rivals: Vec<&Contender> = model.values()
-                    .filter(|r| r.contends && r.account.is_some() && r.account == c.account).collect();
-                rivals.sort_by_key(|r| (r.created, r.uid.clone()));
-                let ownership_of = match rivals.first() {
-                    _ if !c.contends => Ownership::NotContending,
-                    Some(first) if first.uid != c.uid => Ownership::Loser { owner: first.name.clone() },
-                    _ => Ownership::Owner,
-                };
-                (*n, ownership_of)
-            }).collect()
-        };
-        for (n, created, owner, contends, remove) in steps {
-            let before = verdicts(&model);
-            let woken = if remove {
-                model.remove(&n);
-                index.remove(&format!("uid-{n}"))
-            } else {
-                let mut new = contender(n, created, owner, contends);
-                if let Some(old) = model.get(&n) { new.account = old.account.clone().or(new.account); }
-                model.insert(n, new.clone());
-                index.upsert(new)
+        for (n, step) in steps {
+            let uid = format!("uid-{n}");
+            let before: HashMap<u8, Ownership> = model.iter().map(|(m, c)| (*m, judged(&model, c))).collect();
+            let woken = match step {
+                Step::Upsert { created, claim, contends } => {
+                    // An object's creation never changes.
+                    let created = model.get(&n).map_or(created, |c| c.created.as_second());
+                    let new = contender(n, created, claim, contends);
+                    let known = model.get(&n).map(|c| c.claim.clone()).filter(|c| *c != Claim::NotAsked);
+                    model.insert(n, Contender { claim: known.unwrap_or(new.claim.clone()), ..new.clone() });
+                    index.upsert(new)
+                }
+                Step::Remove => {
+                    model.remove(&n);
+                    index.remove(&uid)
+                }
+                Step::Proven(by) => {
+                    model.entry(n).and_modify(|c| c.claim = proven(by));
+                    index.proven(&uid, account(by))
+                }
+                Step::Refused => {
+                    model.entry(n).and_modify(|c| c.claim = Claim::None);
+                    index.refused(&uid)
+                }
+                Step::CannotBeKnown => {
+                    model.entry(n).and_modify(|c| if c.claim == Claim::NotAsked { c.claim = Claim::None });
+                    index.cannot_be_known(&uid)
+                }
             };
-            let after = verdicts(&model);
-            for (other, ownership_of) in &after {
-                prop_assert_eq!(&index.ownership_of(&format!("uid-{other}")), ownership_of);
-                let changed = before.get(other).is_some_and(|b| b != ownership_of);
-                if *other != n && changed {
+            let mut owners = HashSet::new();
+            for (other, contender) in &model {
+                let now = judged(&model, contender);
+                prop_assert_eq!(&index.ownership_of(&format!("uid-{other}")), &now);
+                let must_look = match (before.get(other), &now) {
+                    (None, _) | (_, Ownership::Waits { .. }) => false,
+                    (Some(was), now) => was != now,
+                };
+                if *other != n && must_look {
                     let name = format!("r{other}");
-                    prop_assert!(names(&woken).contains(&name.as_str()));
+                    prop_assert!(names(&woken).contains(&name.as_str()), "{} is not woken", name);
+                }
+                if now == Ownership::Owner {
+                    prop_assert!(owners.insert(format!("{:?}", contender.claim)), "two own one setting");
                 }
             }
             let name = format!("r{n}");
             prop_assert!(!names(&woken).contains(&name.as_str()));
         }
+        for n in 0..6 {
+            index.remove(&format!("uid-{n}"));
+        }
+        prop_assert!(index.by_uid.is_empty() && index.groups.is_empty());
+        prop_assert!(index.unasked.is_empty() && index.waiting.is_empty(), "every map shrinks");
     }
 }

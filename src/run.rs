@@ -15,7 +15,7 @@ use crate::admin::{self, Health};
 use crate::cli::Config;
 use crate::cloud::{CallObserver, ClientOptions, CloudClient, EndpointUrl, Endpoints, Sts, Vod};
 use crate::controller::{self, Scope};
-use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, Identities};
+use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, HalfRrsa, Identities, TokenRequests};
 use crate::events::{self, Events};
 use crate::lease::{Claim, Elector, LeaseTimings, identity};
 use crate::metrics::Metrics;
@@ -45,6 +45,9 @@ pub enum StartError {
     /// No access to a cluster.
     #[error("no access to a cluster: set KUBECONFIG, or run in a Pod ({0})")]
     Cluster(String),
+    /// The operator's own credentials are named by halves.
+    #[error("{0}")]
+    Credentials(#[from] HalfRrsa),
     /// TLS could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[from] reqwest::Error),
@@ -175,7 +178,7 @@ fn parts(
         observer,
     )?;
     let sts = Sts::new(cloud.clone());
-    let environment = AmbientEnvironment::read(|name| std::env::var(name).ok());
+    let environment = AmbientEnvironment::read(|name| std::env::var(name).ok())?;
     let ecs = EcsRole::new(
         config.metadata_endpoint.as_ref().map(EndpointUrl::as_str),
         environment.ecs_role_name.clone(),
@@ -185,16 +188,18 @@ fn parts(
     let limiter = Limiter::new(config.vod_qps, move |waited| waits.quota_waited(waited));
     // Twice the quota for one set of credentials: enough to use every slot, while the rest waits where it costs little.
     let each = usize::try_from(config.vod_qps).unwrap_or(usize::MAX).saturating_mul(2);
+    let provider = CredentialProvider::new(
+        sts.clone(),
+        endpoints.clone(),
+        environment,
+        ecs,
+        Some(TokenRequests::new(client.clone())),
+    );
     Ok(Parts {
         client,
         watches,
         vod: Vod::new(cloud),
-        credentials: Arc::new(CredentialProvider::new(
-            sts.clone(),
-            endpoints.clone(),
-            environment,
-            ecs,
-        )),
+        credentials: Arc::new(provider),
         identities: Arc::new(Identities::new(sts)),
         limiter: Arc::new(limiter),
         admission: Arc::new(Admission::new(usize::from(config.concurrency), each)),

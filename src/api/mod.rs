@@ -10,7 +10,7 @@ mod status;
 pub use manifest::crd_yaml;
 pub use spec::{
     AssumeRoleSpec, CallbackAuth, CallbackType, CredentialsSpec, DeletionPolicy, HttpTarget, KeySecretRef,
-    ManagementPolicy, MnsTarget, SecretRef, VodMessageCallback, VodMessageCallbackSpec,
+    ManagementPolicy, MnsTarget, SecretRef, ServiceAccountRef, VodMessageCallback, VodMessageCallbackSpec,
 };
 pub use status::{
     AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, Difference, DriftOutcome, LastDrift, LastError,

@@ -107,3 +107,23 @@ pub const ENDPOINT_FRAGMENT: Rule = (
     "endpoint must not hold a fragment: remove # and what follows it",
 );
 pub const QUEUE_NAME_FORM: Rule = (NO_SPACE, "queueName must be 1 to 256 characters without white space");
+
+/// Kubernetes' own pattern for names of Secrets and ServiceAccounts: a DNS subdomain (RFC 1123).
+const OBJECT_NAME: &str = r"self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')";
+
+pub const SECRET_NAME: Rule = (
+    OBJECT_NAME,
+    "name must be one that a Secret can have: lower-case letters, digits, hyphens and dots, such as alibaba-cloud",
+);
+pub const SERVICE_ACCOUNT_NAME: Rule = (
+    OBJECT_NAME,
+    "name must be one that a ServiceAccount can have: lower-case letters, digits, hyphens and dots, such as vod-callback",
+);
+pub const SECRET_KEY: Rule = (
+    "self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')",
+    "key must be one that a Secret can have: letters, digits, hyphens, underscores and dots, such as authKey",
+);
+pub const ONE_CREDENTIAL: Rule = (
+    "!(has(self.secretRef) && has(self.serviceAccountRef))",
+    "credentials must name either secretRef or serviceAccountRef, not both: remove one of them",
+);

@@ -131,6 +131,10 @@ fn default_app_id() -> String {
     "app-1000000".to_owned()
 }
 
+fn default_audience() -> String {
+    "sts.aliyuncs.com".to_owned()
+}
+
 fn default_true() -> bool {
     true
 }
@@ -173,24 +177,51 @@ pub enum DeletionPolicy {
 }
 
 /// Where the credentials come from.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(validation = Rule::new(rules::ONE_CREDENTIAL.0).message(rules::ONE_CREDENTIAL.1))]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSpec {
     /// A Secret of this namespace with `accessKeyId`, `accessKeySecret` and optionally `securityToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
+    /// A ServiceAccount of this namespace that a RAM role trusts; instead of `secretRef`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_ref: Option<ServiceAccountRef>,
     /// A RAM role to assume with those credentials, or with the operator's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role: Option<AssumeRoleSpec>,
 }
 
 /// The name of a Secret in the resource's own namespace.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// The Secret's name.
+    #[x_kube(validation = Rule::new(rules::SECRET_NAME.0).message(rules::SECRET_NAME.1))]
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+}
+
+/// A ServiceAccount of the resource's own namespace, and the RAM role that trusts its tokens.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAccountRef {
+    /// The ServiceAccount's name.
+    #[x_kube(validation = Rule::new(rules::SERVICE_ACCOUNT_NAME.0).message(rules::SERVICE_ACCOUNT_NAME.1))]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The role, such as `acs:ram::1234567890123456:role/vod-callback`.
+    #[schemars(length(min = 1, max = 256))]
+    pub role_arn: String,
+    /// The cluster's OIDC provider in RAM, such as `acs:ram::1234567890123456:oidc-provider/my-cluster`. Default: the
+    /// operator's `--oidc-provider-arn`.
+    #[schemars(length(min = 1, max = 256))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc_provider_arn: Option<String>,
+    /// Whom the token is made for: a client id of the provider.
+    #[schemars(length(min = 1, max = 256))]
+    #[serde(default = "default_audience")]
+    pub audience: String,
 }
 
 /// A RAM role to assume through STS.
@@ -204,7 +235,7 @@ pub struct AssumeRoleSpec {
     #[schemars(length(min = 2, max = 1224))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// The session's name in audit logs. Default: `vod-operator`.
+    /// The session's name in audit logs. Default: `vod-operator-` and the namespace.
     #[schemars(length(min = 2, max = 64))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_name: Option<String>,
@@ -242,13 +273,15 @@ pub struct CallbackAuth {
 }
 
 /// One key of a Secret in the resource's own namespace.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct KeySecretRef {
     /// The Secret's name.
+    #[x_kube(validation = Rule::new(rules::SECRET_NAME.0).message(rules::SECRET_NAME.1))]
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The key in the Secret that holds the AuthKey.
+    #[x_kube(validation = Rule::new(rules::SECRET_KEY.0).message(rules::SECRET_KEY.1))]
     #[schemars(length(min = 1, max = 253))]
     #[serde(default = "default_auth_key")]
     pub key: String,

@@ -1,5 +1,6 @@
 use super::{RunArgs, values};
 use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
+use crate::credentials::AmbientEnvironment;
 use crate::telemetry::{self, LogFormat};
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, time::Duration};
 
@@ -143,6 +144,7 @@ impl Config {
     /// The first flag or variable that cannot be used.
     pub fn gather(args: RunArgs, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, BadValue> {
         let from = Sources { variable };
+        own_credentials(&from)?;
         Ok(Self {
             watch_namespaces: namespaces(&from, "watch-namespace", args.watch_namespace)?,
             vod_endpoint: from.parse("vod-endpoint", args.vod_endpoint, values::endpoint_template)?,
@@ -196,6 +198,18 @@ impl Config {
                 .unwrap_or(Duration::from_secs(120)),
         })
     }
+}
+
+/// RRSA by halves would fall through to the node's role.
+fn own_credentials(from: &Sources<'_>) -> Result<(), BadValue> {
+    let read = AmbientEnvironment::read(|name| from.variable(name).map(|given| given.value));
+    read.map(drop).map_err(|half| BadValue {
+        given: Given {
+            name: half.missing.to_owned(),
+            value: String::new(),
+        },
+        why: half.to_string(),
+    })
 }
 
 /// A repeatable flag's namespaces, or its variable's.

@@ -190,3 +190,16 @@ fn a_value_with_a_hyphen_is_refused_by_its_flag_s_name() {
         assert_eq!((bad.given.name.as_str(), bad.given.value.as_str()), (name, words[1]));
     }
 }
+
+#[test]
+fn half_of_rrsa_is_refused_and_the_variable_named() {
+    let half = [
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1234567890123456:role/vod"),
+        (
+            "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
+            "acs:ram::1234567890123456:oidc-provider/ack",
+        ),
+    ];
+    let told = gather(&[], &half).unwrap_err().to_string();
+    assert!(told.contains("for ALIBABA_CLOUD_OIDC_TOKEN_FILE"), "{told}");
+}

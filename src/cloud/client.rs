@@ -10,8 +10,7 @@ use zeroize::Zeroizing;
 use super::clock_skew::{ClockSkew, timestamp};
 use super::response::{Refusal, Refused, Response, interpret, refused, transport_error};
 use super::sign::acs3::{self, Acs3Request};
-use super::{CallError, EndpointUrl, canonical_query};
-use crate::credentials::Credentials;
+use super::{CallError, Credentials, EndpointUrl, canonical_query};
 
 /// No answer of these APIs comes near this size, and a status that quotes one must fit into an object of the API server.
 const LARGEST_ANSWER: usize = 1 << 16;

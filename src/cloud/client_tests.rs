@@ -1,13 +1,11 @@
 //! Against a raw TCP server, for what a well-behaved endpoint cannot show.
 
-use secrecy::SecretString;
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::super::ErrorClass;
 use super::*;
-use crate::credentials::CredentialIdentity;
 
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
@@ -19,13 +17,7 @@ impl CallObserver for Seen {
 }
 
 fn credentials() -> Credentials {
-    Credentials {
-        access_key_id: SecretString::from("ExampleId"),
-        access_key_secret: SecretString::from("ExampleSecret"),
-        security_token: Some(SecretString::from("ExampleToken")),
-        expires_at: None,
-        identity: CredentialIdentity::new(&["x"]),
-    }
+    Credentials::of_key("ExampleId", "ExampleSecret", Some("ExampleToken"))
 }
 
 /// Answers each connection with the next of `answers`, then closes it; `None` never answers.

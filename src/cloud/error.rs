@@ -122,6 +122,19 @@ impl CallError {
         }
     }
 
+    /// It is the AccessKey, its secret or its token that is refused, and not what was asked for with it.
+    pub fn is_about_the_key(&self) -> bool {
+        let code = self.code.to_ascii_lowercase();
+        [
+            "invalidaccesskeyid",
+            "invalidsecuritytoken",
+            "missingsecuritytoken",
+            "signaturedoesnotmatch",
+        ]
+        .iter()
+        .any(|start| code.starts_with(start))
+    }
+
     /// The thing that was asked about does not exist; an unknown AccessKey, API or region is something else.
     pub fn is_not_found(&self) -> bool {
         let code = self.code.to_ascii_lowercase();

@@ -2,6 +2,7 @@
 
 mod client;
 mod clock_skew;
+mod credentials;
 mod endpoint;
 mod error;
 mod operation;
@@ -13,6 +14,8 @@ mod sts;
 mod vod;
 
 pub use client::{Action, CallObserver, ClientOptions, CloudClient, SignatureStyle};
+pub use clock_skew::{date_header, time_until};
+pub use credentials::Credentials;
 pub use endpoint::{EndpointNetwork, EndpointTemplate, EndpointUrl, Endpoints, InvalidEndpoint};
 pub use error::{CallError, ErrorClass};
 pub use operation::Operation;
@@ -20,5 +23,5 @@ pub use response::Response;
 pub use sign::acs3::{Acs3Request, authorization as acs3_authorization};
 pub use sign::hmac_sha1::signature as hmac_sha1_signature;
 pub use sign::percent::{canonical_query, encode};
-pub use sts::Sts;
+pub use sts::{AssumeRole, OidcRole, Sts};
 pub use vod::{Deleted, GetResponse, Vod};

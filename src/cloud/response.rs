@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use k8s_openapi::jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::EndpointUrl;
+use super::clock_skew::date_header;
 use super::error::{CallError, ErrorClass, classify, is_expired_token};
 use super::redact::{self, redact};
 use super::retry_hint::retry_hint;
@@ -15,6 +17,8 @@ pub struct Response {
     body: Zeroizing<Vec<u8>>,
     /// The service's RequestId.
     pub request_id: Option<String>,
+    /// The service's own time at this answer.
+    date: Option<Timestamp>,
 }
 
 impl fmt::Debug for Response {
@@ -33,6 +37,11 @@ impl Response {
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, CallError> {
         serde_json::from_slice(&self.body)
             .map_err(|_| CallError::own("Garbage", "the answer is not what the API promises", true))
+    }
+
+    /// The service's own time at this answer, where it told it.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        self.date
     }
 }
 
@@ -115,7 +124,11 @@ pub(super) fn interpret(
         .as_deref()
         .is_none_or(|code| ["200", "OK", "Success", ""].contains(&code));
     if (200..300).contains(&status) && good_code {
-        return Ok(Response { body, request_id });
+        return Ok(Response {
+            body,
+            request_id,
+            date: date(headers).and_then(date_header),
+        });
     }
     // A throttled answer hides behind any code when it says how long to wait.
     let code = redact::code(code.as_deref().unwrap_or("Unknown"));
@@ -141,9 +154,10 @@ pub(super) fn interpret(
         expired_token: is_expired_token(&code),
         code,
     };
-    let date = headers
-        .get(reqwest::header::DATE)
-        .and_then(|date| date.to_str().ok())
-        .map(str::to_owned);
+    let date = date(headers).map(str::to_owned);
     Err(Box::new(Refused { error, date }))
+}
+
+fn date(headers: &HeaderMap) -> Option<&str> {
+    headers.get(reqwest::header::DATE)?.to_str().ok()
 }

@@ -1,11 +1,12 @@
 use k8s_openapi::jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Action, CallError, CloudClient, EndpointUrl, Response};
-use crate::credentials::{AssumeRole, CredentialIdentity, Credentials};
-use crate::domain::AccountId;
+use super::clock_skew::time_until;
+use super::{Action, CallError, CloudClient, Credentials, EndpointUrl, ErrorClass, Response};
+use crate::domain::{AccountId, CredentialId};
 
 const VERSION: &str = "2015-04-01";
 /// How long temporary credentials last, in seconds: the default of STS.
@@ -14,6 +15,28 @@ const DURATION: &str = "3600";
 /// The operations of STS that credentials come from.
 #[derive(Clone)]
 pub struct Sts(CloudClient);
+
+/// A RAM role to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumeRole {
+    /// `acs:ram::ACCOUNT:role/NAME`
+    pub role_arn: String,
+    /// What the role's trust policy may ask for.
+    pub external_id: Option<String>,
+    /// The session's name in audit logs.
+    pub session_name: String,
+}
+
+/// A RAM role that trusts a cluster's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcRole {
+    /// `acs:ram::ACCOUNT:role/NAME`
+    pub role_arn: String,
+    /// `acs:ram::ACCOUNT:oidc-provider/NAME`
+    pub provider_arn: String,
+    /// The session's name in audit logs.
+    pub session_name: String,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -75,12 +98,12 @@ impl Sts {
         endpoint: &EndpointUrl,
         base: &Credentials,
         role: &AssumeRole,
-        identity: CredentialIdentity,
+        id: CredentialId,
     ) -> Result<Credentials, CallError> {
         let plain = |text: &str| Zeroizing::new(text.to_owned());
         let mut parameters = vec![
             ("RoleArn", plain(&role.role_arn)),
-            ("RoleSessionName", plain(role.session_name())),
+            ("RoleSessionName", plain(&role.session_name)),
             ("DurationSeconds", plain(DURATION)),
         ];
         parameters.extend(role.external_id.as_deref().map(|id| ("ExternalId", plain(id))));
@@ -88,7 +111,8 @@ impl Sts {
             version: VERSION,
             action: "AssumeRole",
         };
-        temporary(&self.0.call(endpoint, api, &parameters, base).await?, identity)
+        let answer = self.0.call(endpoint, api, &parameters, base).await;
+        temporary(&answer.map_err(about_the_role)?, id)
     }
 
     /// Temporary credentials of a role, for a token of the cluster. The call needs no signature, and the token goes in
@@ -99,31 +123,41 @@ impl Sts {
     pub async fn assume_role_with_oidc(
         &self,
         endpoint: &EndpointUrl,
-        role_arn: &str,
-        provider_arn: &str,
-        session_name: &str,
+        role: &OidcRole,
         token: Zeroizing<String>,
-        identity: CredentialIdentity,
+        id: CredentialId,
     ) -> Result<Credentials, CallError> {
         let plain = |text: &str| Zeroizing::new(text.to_owned());
         let form = [
-            ("RoleArn", plain(role_arn)),
-            ("OIDCProviderArn", plain(provider_arn)),
+            ("RoleArn", plain(&role.role_arn)),
+            ("OIDCProviderArn", plain(&role.provider_arn)),
             ("OIDCToken", token),
-            ("RoleSessionName", plain(session_name)),
+            ("RoleSessionName", plain(&role.session_name)),
             ("DurationSeconds", plain(DURATION)),
         ];
         let api = Action {
             version: VERSION,
             action: "AssumeRoleWithOIDC",
         };
-        temporary(&self.0.call_unsigned(endpoint, api, &form).await?, identity)
+        let answer = self.0.call_unsigned(endpoint, api, &form).await;
+        temporary(&answer.map_err(about_the_role)?, id)
     }
 }
 
-fn temporary(answer: &Response, identity: CredentialIdentity) -> Result<Credentials, CallError> {
+/// What STS does not take of a role, a provider or a token is a matter of credentials: nothing else was asked for.
+fn about_the_role(error: CallError) -> CallError {
+    match error.class {
+        ErrorClass::Spec => CallError {
+            class: ErrorClass::Credentials,
+            ..error
+        },
+        _ => error,
+    }
+}
+
+fn temporary(answer: &Response, id: CredentialId) -> Result<Credentials, CallError> {
     let Assumed { credentials } = answer.parse()?;
-    let expires_at: Timestamp = credentials
+    let end: Timestamp = credentials
         .expiration
         .parse()
         .map_err(|_| CallError::own("Garbage", "the credentials' expiration is not a time", true))?;
@@ -131,7 +165,7 @@ fn temporary(answer: &Response, identity: CredentialIdentity) -> Result<Credenti
         access_key_id: credentials.access_key_id,
         access_key_secret: credentials.access_key_secret,
         security_token: Some(credentials.security_token),
-        expires_at: Some(expires_at),
-        identity,
+        expires_at: Some(Instant::now() + time_until(end, answer.date())),
+        id,
     })
 }

@@ -1,8 +1,7 @@
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Action, CallError, CloudClient, EndpointUrl, Operation, Response};
-use crate::credentials::Credentials;
+use super::{Action, CallError, CloudClient, Credentials, EndpointUrl, Operation, Response};
 use crate::domain::{AppId, LiveSetting};
 
 const VERSION: &str = "2017-03-21";

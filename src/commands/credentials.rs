@@ -57,7 +57,7 @@ impl Own {
         };
         service
             .credentials
-            .resolve(base, None, region)
+            .resolve(&base, None, region)
             .await
             .map_err(|error| match error {
                 CredentialError::NoneFound(_) => Failure::unknown(format!("no credentials were found: {NONE}")),

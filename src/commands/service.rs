@@ -54,7 +54,7 @@ impl Service {
         };
         let cloud = CloudClient::new(&options, Arc::new(Unobserved)).map_err(Failure::unknown)?;
         let sts = Sts::new(cloud.clone());
-        let environment = AmbientEnvironment::read(|name| std::env::var(name).ok());
+        let environment = AmbientEnvironment::read(|name| std::env::var(name).ok()).map_err(Failure::usage)?;
         let ecs = EcsRole::new(
             config.metadata_endpoint.as_ref().map(|url| url.as_str()),
             environment.ecs_role_name.clone(),
@@ -62,7 +62,7 @@ impl Service {
         )
         .map_err(Failure::unknown)?;
         Ok(Self {
-            credentials: CredentialProvider::new(sts.clone(), endpoints.clone(), environment, ecs),
+            credentials: CredentialProvider::new(sts.clone(), endpoints.clone(), environment, ecs, None),
             identities: Identities::new(sts),
             vod: Vod::new(cloud),
             limiter: Limiter::new(config.vod_qps, |_| {}),
@@ -70,7 +70,7 @@ impl Service {
         })
     }
 
-    /// Whose account it is; where STS does not say, the AccessKey ID stands in for it.
+    /// Whose account it is; where STS does not say, the credential stands in for it.
     pub async fn account(&self, credentials: &Credentials, region: &Region) -> AccountKey {
         match self
             .identities
@@ -78,7 +78,7 @@ impl Service {
             .await
         {
             Ok(id) => AccountKey::Account(id),
-            Err(_) => AccountKey::Credential(credentials.identity.as_key()),
+            Err(_) => AccountKey::Credential(credentials.id),
         }
     }
 

@@ -18,10 +18,11 @@ use super::Scope;
 use super::watch_health::{self, Failed};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::VodMessageCallback;
-use crate::domain::{AccountId, AccountKey, AppId, Region};
-use crate::ownership::{Contender, ObjectName};
-use crate::reconcile::contends;
+use crate::domain::{AppId, Region};
+use crate::ownership::{Contender, ObjectName, owner_in};
 use crate::reconcile::context::Context;
+use crate::reconcile::{claims, contends};
+use crate::status::Reason;
 
 /// Resources that changed in a way that matters; the store behind `writer` sees everything.
 pub(super) fn changes(
@@ -162,7 +163,8 @@ impl WatchIndex {
         }
         let name = ObjectName::of(resource);
         self.ctx.secret_users.refer(&uid, &name, &resource.spec);
-        let woken = self.ctx.ownership().upsert(contender(resource));
+        let contender = contender(&self.ctx, resource);
+        let woken = self.ctx.ownership().upsert(contender);
         self.ctx.wake_all(woken);
         (uid, Known { name, change })
     }
@@ -176,14 +178,12 @@ impl WatchIndex {
     }
 }
 
-/// What a resource lays claim to, as far as its own words tell; the account is the one its status names until a
-/// reconcile learns better.
-fn contender(resource: &VodMessageCallback) -> Contender {
-    let account = resource
-        .status
-        .as_ref()
-        .and_then(|s| s.account_id.clone())
-        .map(|id| AccountKey::Account(AccountId(id)));
+/// A resource as a rival of others, as far as its own words and the watches tell.
+fn contender(ctx: &Context, resource: &VodMessageCallback) -> Contender {
+    let conditions = resource.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let lost = conditions
+        .iter()
+        .find(|c| c.type_ == "Ready" && c.reason == Reason::Conflict.as_str());
     Contender {
         uid: resource.uid().unwrap_or_default(),
         name: ObjectName::of(resource),
@@ -194,7 +194,8 @@ fn contender(resource: &VodMessageCallback) -> Contender {
             .map_or(Timestamp::UNIX_EPOCH, |t| t.0),
         region: Region(resource.spec.region.clone()).setting_region(),
         app: AppId(resource.spec.app_id.clone()),
-        account,
+        claim: claims::claim_of(ctx, resource),
         contends: contends(resource),
+        lost_to: lost.and_then(|condition| owner_in(&condition.message)),
     }
 }

@@ -1,10 +1,14 @@
 use std::path::PathBuf;
 
-use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::{CredentialError, CredentialIdentity, Credentials};
-use crate::cloud::{EndpointUrl, Sts};
+use super::CredentialError;
+use crate::cloud::{Credentials, EndpointUrl, OidcRole, Sts};
+use crate::domain::CredentialId;
+
+const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
+const PROVIDER_ARN: &str = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
+const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
 
 /// A role for the operator's ServiceAccount (RRSA), as ACK's webhook or the chart sets it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,43 +38,69 @@ pub struct AmbientEnvironment {
     pub session_name: Option<String>,
 }
 
+/// Some of RRSA's variables are set and others not. Without them all, the operator would fall through to the role of
+/// the node, which is somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{missing} is not set, though {present} is: set all of ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE (RRSA), or none of them"
+)]
+pub struct HalfRrsa {
+    /// One that is.
+    pub present: &'static str,
+    /// One that is not.
+    pub missing: &'static str,
+}
+
 impl AmbientEnvironment {
     /// Reads it, once, by `var`; blank variables count as unset.
-    pub fn read(var: impl Fn(&str) -> Option<String>) -> Self {
+    ///
+    /// # Errors
+    /// When RRSA is configured by halves.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, HalfRrsa> {
         let var = |name: &str| var(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let keys = var("ALIBABA_CLOUD_ACCESS_KEY_ID")
             .zip(var("ALIBABA_CLOUD_ACCESS_KEY_SECRET"))
-            .map(|(id, secret)| Credentials {
-                identity: CredentialIdentity::new(&[&id]),
-                access_key_id: SecretString::from(id),
-                access_key_secret: SecretString::from(secret),
-                security_token: var("ALIBABA_CLOUD_SECURITY_TOKEN").map(SecretString::from),
-                expires_at: None,
+            .map(|(id, secret)| {
+                let token = var("ALIBABA_CLOUD_SECURITY_TOKEN");
+                Credentials::of_key(&id, &secret, token.as_deref())
             });
-        let arns = var("ALIBABA_CLOUD_ROLE_ARN").zip(var("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"));
-        let rrsa = arns
-            .zip(var("ALIBABA_CLOUD_OIDC_TOKEN_FILE"))
-            .map(|((role_arn, provider_arn), file)| Rrsa {
-                role_arn,
-                provider_arn,
-                token_file: PathBuf::from(file),
-            });
+        let rrsa = rrsa(&var)?;
         let says = |name: &str, word: &str| var(name).is_some_and(|v| v.eq_ignore_ascii_case(word));
-        Self {
+        Ok(Self {
             keys,
             rrsa,
             ecs_role_name: var("ALIBABA_CLOUD_ECS_METADATA"),
             ecs_disabled: says("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true"),
             imds_v1_allowed: says("ALIBABA_CLOUD_IMDSV1_DISABLED", "false"),
             session_name: var("ALIBABA_CLOUD_ROLE_SESSION_NAME"),
-        }
+        })
     }
 }
 
+fn rrsa(var: &impl Fn(&str) -> Option<String>) -> Result<Option<Rrsa>, HalfRrsa> {
+    let read = [ROLE_ARN, PROVIDER_ARN, TOKEN_FILE].map(|name| (name, var(name)));
+    let named = |set: bool| {
+        read.iter()
+            .find(|(_, value)| value.is_some() == set)
+            .map(|(name, _)| *name)
+    };
+    if let (Some(present), Some(missing)) = (named(true), named(false)) {
+        return Err(HalfRrsa { present, missing });
+    }
+    Ok(match read {
+        [(_, Some(role_arn)), (_, Some(provider_arn)), (_, Some(file))] => Some(Rrsa {
+            role_arn,
+            provider_arn,
+            token_file: PathBuf::from(file),
+        }),
+        _ => None,
+    })
+}
+
 impl Rrsa {
-    /// Who it is.
-    pub fn identity(&self) -> CredentialIdentity {
-        CredentialIdentity::new(&["rrsa", &self.role_arn, &self.provider_arn])
+    /// Which credential it is.
+    pub fn id(&self) -> CredentialId {
+        CredentialId::of_parts("rrsa", &[&self.role_arn, &self.provider_arn])
     }
 
     /// Fetches credentials. The token file is read each time, because the cluster renews it.
@@ -86,16 +116,13 @@ impl Rrsa {
         let token = tokio::fs::read_to_string(&self.token_file).await;
         let token = Zeroizing::new(token.map_err(|error| CredentialError::TokenFile(error.kind().to_string()))?);
         let token = Zeroizing::new(token.trim().to_owned());
-        sts.assume_role_with_oidc(
-            endpoint,
-            &self.role_arn,
-            &self.provider_arn,
-            session,
-            token,
-            self.identity(),
-        )
-        .await
-        .map_err(CredentialError::Call)
+        let role = OidcRole {
+            role_arn: self.role_arn.clone(),
+            provider_arn: self.provider_arn.clone(),
+            session_name: session.to_owned(),
+        };
+        let asked = sts.assume_role_with_oidc(endpoint, &role, token, self.id()).await;
+        asked.map_err(|error| CredentialError::role(&self.role_arn, ROLE_ARN, error))
     }
 }
 
@@ -103,27 +130,41 @@ impl Rrsa {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> AmbientEnvironment {
+    fn try_read(pairs: &[(&str, &str)]) -> Result<AmbientEnvironment, HalfRrsa> {
         AmbientEnvironment::read(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
     }
 
+    fn read(pairs: &[(&str, &str)]) -> AmbientEnvironment {
+        try_read(pairs).unwrap()
+    }
+
     #[test]
-    fn the_vendors_variables() {
+    fn the_vendors_variables_are_read_and_never_shown() {
         let id = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "id");
         let secret = ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret");
         assert!(read(&[id]).keys.is_none(), "half a key is none");
         assert!(read(&[id, secret]).keys.is_some());
         let shown = format!("{:?}", read(&[("ALIBABA_CLOUD_ACCESS_KEY_ID", "visible"), secret]));
         assert!(!shown.contains("visible") && !shown.contains("\"secret\""), "{shown}");
-        let role = ("ALIBABA_CLOUD_ROLE_ARN", "r");
-        let provider = ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "p");
-        assert!(read(&[role, provider]).rrsa.is_none());
-        assert!(
-            read(&[role, provider, ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/t")])
-                .rrsa
-                .is_some()
-        );
         assert!(!read(&[]).imds_v1_allowed);
         assert!(read(&[("ALIBABA_CLOUD_IMDSV1_DISABLED", "false")]).imds_v1_allowed);
+    }
+
+    /// Otherwise the operator would act as the node it happens to run on.
+    #[test]
+    fn half_of_rrsa_is_refused_and_the_missing_variable_named() {
+        let all = [(ROLE_ARN, "r"), (PROVIDER_ARN, "p"), (TOKEN_FILE, "/t")];
+        assert!(read(&all).rrsa.is_some());
+        assert!(read(&[]).rrsa.is_none());
+        for n in 0..all.len() {
+            let mut some = all.to_vec();
+            let (missing, _) = some.remove(n);
+            let told = try_read(&some).unwrap_err();
+            assert_eq!(told.missing, missing);
+            assert!(told.to_string().starts_with(missing), "{told}");
+            some.push((missing, " "));
+            assert_eq!(try_read(&some).unwrap_err().missing, missing, "blank is unset");
+            assert!(try_read(&all[n..=n]).is_err());
+        }
     }
 }

@@ -3,8 +3,12 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
 
-use super::{CredentialError, CredentialIdentity, Credentials};
+use super::CredentialError;
+use crate::cloud::{Credentials, date_header, time_until};
+use crate::domain::CredentialId;
 
 /// Where every ECS instance finds its metadata.
 pub(crate) const ADDRESS: &str = "http://100.100.100.200";
@@ -12,6 +16,7 @@ const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The RAM role of the ECS instance the operator runs on.
+#[derive(Clone)]
 pub struct EcsRole {
     http: reqwest::Client,
     address: String,
@@ -27,6 +32,12 @@ struct RoleCredentials {
     access_key_secret: SecretString,
     security_token: SecretString,
     expiration: String,
+}
+
+/// What the metadata service says, and its clock.
+struct Answer {
+    text: Zeroizing<String>,
+    date: Option<Timestamp>,
 }
 
 impl EcsRole {
@@ -50,9 +61,9 @@ impl EcsRole {
         })
     }
 
-    /// Who it is.
-    pub fn identity(&self) -> CredentialIdentity {
-        CredentialIdentity::new(&["ecs", &self.address, self.role_name.as_deref().unwrap_or_default()])
+    /// Which credential it is.
+    pub fn id(&self) -> CredentialId {
+        CredentialId::of_parts("ecs", &[&self.address, self.role_name.as_deref().unwrap_or_default()])
     }
 
     /// Fetches credentials.
@@ -72,20 +83,24 @@ impl EcsRole {
         let role = match &self.role_name {
             Some(name) => name.clone(),
             None => {
-                let names = self.get(ROLES, token.as_ref()).await?;
+                let names = self.get(ROLES, token.as_ref()).await?.text;
                 names.lines().next().unwrap_or_default().trim().to_owned()
             }
         };
         if role.is_empty() {
             return Err(CredentialError::Metadata("the instance has no RAM role".to_owned()));
         }
-        let body = zeroize::Zeroizing::new(self.get(&format!("{ROLES}{role}"), token.as_ref()).await?);
-        let parsed: RoleCredentials = serde_json::from_str(&body)
+        // It becomes part of an address.
+        if !role.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b)) {
+            return Err(CredentialError::Metadata("the role's name is none".to_owned()));
+        }
+        let answer = self.get(&format!("{ROLES}{role}"), token.as_ref()).await?;
+        let parsed: RoleCredentials = serde_json::from_str(&answer.text)
             .map_err(|_| CredentialError::Metadata("an answer that is not one".to_owned()))?;
         if parsed.code != "Success" {
             return Err(CredentialError::Metadata("it did not answer Success".to_owned()));
         }
-        let expires_at: Timestamp = parsed
+        let end: Timestamp = parsed
             .expiration
             .parse()
             .map_err(|_| CredentialError::Metadata("an expiration that is no time".to_owned()))?;
@@ -93,8 +108,8 @@ impl EcsRole {
             access_key_id: parsed.access_key_id,
             access_key_secret: parsed.access_key_secret,
             security_token: Some(parsed.security_token),
-            expires_at: Some(expires_at),
-            identity: self.identity(),
+            expires_at: Some(Instant::now() + time_until(end, answer.date)),
+            id: self.id(),
         })
     }
 
@@ -115,7 +130,7 @@ impl EcsRole {
             .map_err(|error| word(&error).to_owned())
     }
 
-    async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<String, CredentialError> {
+    async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<Answer, CredentialError> {
         use secrecy::ExposeSecret;
         let mut request = self.http.get(format!("{}{path}", self.address));
         if let Some(token) = token {
@@ -129,7 +144,10 @@ impl EcsRole {
                 response.status().as_u16()
             )));
         }
-        response.text().await.map_err(failed)
+        let date = response.headers().get(reqwest::header::DATE).cloned();
+        let date = date.and_then(|date| date.to_str().ok().and_then(date_header));
+        let text = Zeroizing::new(response.text().await.map_err(failed)?);
+        Ok(Answer { text, date })
     }
 }
 

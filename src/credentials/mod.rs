@@ -1,115 +1,49 @@
-//! Whose name calls are made in: Secrets, the operator's own environment, RRSA, the ECS instance's role, and roles
-//! assumed on top of any of them.
+//! Whose name calls are made in: Secrets, ServiceAccounts, the operator's own environment, RRSA, the ECS instance's
+//! role, and roles assumed on top of any of them.
+//!
+//! One notion of a credential everywhere: [`CredentialId`](crate::domain::CredentialId).
 
 mod ambient;
+mod ask_once;
 mod ecs_role;
 mod identity;
 mod provider;
 mod secret;
-
-use std::fmt;
-
-use k8s_openapi::jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
+mod service_account;
 
 use crate::cloud::{CallError, ErrorClass};
 
-pub use ambient::{AmbientEnvironment, Rrsa};
+pub use crate::cloud::{AssumeRole, Credentials, OidcRole};
+pub use ambient::{AmbientEnvironment, HalfRrsa, Rrsa};
 #[cfg(test)]
 pub(crate) use ecs_role::ADDRESS as METADATA_ADDRESS;
 pub use ecs_role::EcsRole;
 pub use identity::Identities;
 pub use provider::CredentialProvider;
 pub use secret::{IncompleteSecret, from_secret_data};
+pub use service_account::{ServiceAccountRole, TokenRequests};
 
-/// An AccessKey, permanent or temporary. Zeroed when dropped and never printed.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The AccessKey ID; half of a credential, so it is kept like the other half.
-    pub access_key_id: SecretString,
-    /// The AccessKey secret.
-    pub access_key_secret: SecretString,
-    /// The token of temporary credentials.
-    pub security_token: Option<SecretString>,
-    /// When temporary credentials end, if it is known.
-    pub expires_at: Option<Timestamp>,
-    /// Who it is.
-    pub identity: CredentialIdentity,
-}
-
-/// Tells one credential from another, also a rotated one from what it was. It gives nothing away of either.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// For those that are known by who they are alone.
-    const NONE: Self = Self([0; 32]);
-}
-
-impl Credentials {
-    /// Of the whole credential.
-    pub fn fingerprint(&self) -> Fingerprint {
-        let mut hash = Sha256::new();
-        hash.update(self.access_key_id.expose_secret());
-        hash.update([0]);
-        hash.update(self.access_key_secret.expose_secret());
-        hash.update([0]);
-        hash.update(self.security_token.as_ref().map_or("", |t| t.expose_secret()));
-        Fingerprint(hash.finalize().into())
-    }
-}
-
-/// Who a credential stands for, the same over refreshes: an AccessKey ID, or a role on top of one.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CredentialIdentity(String);
-
-impl CredentialIdentity {
-    /// From its parts.
-    pub fn new(parts: &[&str]) -> Self {
-        Self(parts.join("\n"))
-    }
-
-    /// For use as a key; it holds an AccessKey ID, so it is not for printing.
-    pub fn as_key(&self) -> String {
-        self.0.clone()
-    }
-
-    fn with(&self, parts: &[&str]) -> Self {
-        Self(format!("{}\n{}", self.0, parts.join("\n")))
-    }
-}
-
-impl fmt::Debug for CredentialIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CredentialIdentity(redacted)")
-    }
-}
-
-/// A RAM role to assume.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssumeRole {
-    /// `acs:ram::ACCOUNT:role/NAME`
-    pub role_arn: String,
-    /// What the role's trust policy may ask for.
-    pub external_id: Option<String>,
-    /// The session's name in audit logs.
-    pub session_name: Option<String>,
-}
-
-impl AssumeRole {
-    /// The session's name, ours where none is given.
-    pub fn session_name(&self) -> &str {
-        self.session_name.as_deref().unwrap_or(crate::NAME)
-    }
-}
+/// The longest session name that STS takes.
+const LONGEST_SESSION_NAME: usize = 64;
 
 /// What other credentials are built on.
+#[derive(Clone, Debug)]
 pub enum Base {
     /// The resource's own.
     Given(Credentials),
     /// The operator's.
     Ambient,
+    /// Those of a role for a ServiceAccount of the resource's namespace.
+    ServiceAccount(ServiceAccountRole),
+}
+
+/// The session's name in audit logs where a resource of `namespace` gives none.
+pub fn default_session_name(namespace: &str) -> String {
+    let name = format!("{}-{namespace}", crate::NAME);
+    let allowed = name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || ".@-_".contains(*c));
+    allowed.take(LONGEST_SESSION_NAME).collect()
 }
 
 /// No credentials could be had.
@@ -124,19 +58,86 @@ pub enum CredentialError {
     /// The ECS metadata service did not give any.
     #[error("the ECS metadata service gave no credentials: {0}")]
     Metadata(String),
-    /// STS did not give any.
-    #[error("STS: {0}")]
-    Call(CallError),
+    /// A ServiceAccount cannot be used.
+    #[error("ServiceAccount {name} in namespace {namespace}: {why}")]
+    ServiceAccount {
+        /// Where.
+        namespace: String,
+        /// Which.
+        name: String,
+        /// Why, with the fix.
+        why: String,
+    },
+    /// The API server did not answer as it should when it was asked for a token.
+    #[error("the API server gave no token for the ServiceAccount: {0}")]
+    TokenRequest(String),
+    /// STS did not give those of a role.
+    #[error("STS did not give credentials of role {role_arn} ({error}); {}", advice(.error, .named_by))]
+    Role {
+        /// Which.
+        role_arn: String,
+        /// What names it: a field or a variable.
+        named_by: &'static str,
+        /// What STS answered.
+        error: CallError,
+    },
 }
 
 impl CredentialError {
+    fn role(role_arn: &str, named_by: &'static str, error: CallError) -> Self {
+        Self::Role {
+            role_arn: role_arn.to_owned(),
+            named_by,
+            error,
+        }
+    }
+
     /// Who must act.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NoneFound(_) => ErrorClass::Credentials,
+            Self::NoneFound(_) | Self::ServiceAccount { .. } => ErrorClass::Credentials,
             // A token that is not mounted yet, or a metadata service that starts, may pass by itself.
-            Self::TokenFile(_) | Self::Metadata(_) => ErrorClass::Transient,
-            Self::Call(call) => call.class,
+            Self::TokenFile(_) | Self::Metadata(_) | Self::TokenRequest(_) => ErrorClass::Transient,
+            Self::Role { error, .. } => error.class,
         }
+    }
+
+    /// What STS answered, if it was asked.
+    pub fn call(&self) -> Option<&CallError> {
+        match self {
+            Self::Role { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The credentials that the role was asked for with have expired: new ones may be given it.
+    fn is_expired_base(&self) -> bool {
+        self.call().is_some_and(|error| error.expired_token)
+    }
+}
+
+fn advice(error: &CallError, named_by: &str) -> String {
+    match error.class {
+        ErrorClass::Credentials | ErrorClass::Permission | ErrorClass::Spec if error.is_about_the_key() => {
+            "the AccessKey that asked for the role is not valid: put a valid one in its place".to_owned()
+        }
+        ErrorClass::Credentials | ErrorClass::Permission | ErrorClass::Spec => format!(
+            "see that {named_by} names a role that exists and whose trust policy lets these credentials assume it"
+        ),
+        ErrorClass::Throttling | ErrorClass::Transient => "it is tried again by itself".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_session_name_is_one_that_sts_takes() {
+        assert_eq!(default_session_name("media"), "vod-operator-media");
+        let long = default_session_name(&"n".repeat(63));
+        assert_eq!(long.len(), 64);
+        assert!(long.starts_with("vod-operator-nnn"));
+        assert_eq!(default_session_name("a/b c"), "vod-operator-abc");
     }
 }

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
-use secrecy::SecretString;
 
-use super::{CredentialIdentity, Credentials};
+use crate::cloud::Credentials;
 
 /// A Secret that does not hold an AccessKey. Names keys only, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +33,7 @@ pub fn from_secret_data(data: &BTreeMap<String, ByteString>) -> Result<Credentia
     let id = value("accessKeyId")?.ok_or(IncompleteSecret::Missing("accessKeyId"))?;
     let secret = value("accessKeySecret")?.ok_or(IncompleteSecret::Missing("accessKeySecret"))?;
     let token = value("securityToken")?;
-    Ok(Credentials {
-        access_key_id: SecretString::from(id),
-        access_key_secret: SecretString::from(secret),
-        security_token: token.map(SecretString::from),
-        expires_at: None,
-        identity: CredentialIdentity::new(&[id]),
-    })
+    Ok(Credentials::of_key(id, secret, token))
 }
 
 #[cfg(test)]

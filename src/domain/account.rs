@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::CredentialId;
+
 /// The numeric id of an Alibaba Cloud account, as STS `GetCallerIdentity` names it. Not a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -14,12 +16,12 @@ impl fmt::Display for AccountId {
 }
 
 /// Whose quota and whose settings a credential stands for.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AccountKey {
     /// STS has named the account.
     Account(AccountId),
-    /// STS could not be asked: what is known is the AccessKey ID (or, for a role, its ARN).
-    Credential(String),
+    /// STS could not be asked: the credential stands for itself, and nobody who only knows its AccessKey ID does.
+    Credential(CredentialId),
 }
 
 impl AccountKey {
@@ -28,16 +30,6 @@ impl AccountKey {
         match self {
             Self::Account(id) => Some(id),
             Self::Credential(_) => None,
-        }
-    }
-}
-
-impl fmt::Debug for AccountKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Account(id) => write!(f, "Account({id})"),
-            // An AccessKey ID is half of a credential, so it stays out of logs.
-            Self::Credential(_) => f.write_str("Credential(redacted)"),
         }
     }
 }

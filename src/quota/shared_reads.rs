@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::credentials::Fingerprint;
+use crate::domain::CredentialId;
 use crate::ownership::SettingKey;
 
 /// A read that is older than this is of no use to anybody.
@@ -26,14 +26,14 @@ struct Read<T, E> {
 struct Done<T, E> {
     begun: Instant,
     ended: Instant,
-    by: Fingerprint,
+    by: CredentialId,
     result: Result<T, E>,
 }
 
 impl<T, E> Done<T, E> {
     /// Whether it answers somebody who came at `came`, with the credentials `by`, and takes nothing older than
     /// `not_before`.
-    fn answers(&self, by: Fingerprint, came: Instant, not_before: Instant) -> bool {
+    fn answers(&self, by: CredentialId, came: Instant, not_before: Instant) -> bool {
         self.begun >= not_before && (self.result.is_ok() || (self.by == by && came < self.ended))
     }
 }
@@ -54,7 +54,7 @@ impl<T: Clone, E: Clone> SharedReads<T, E> {
     pub async fn read(
         &self,
         key: SettingKey,
-        by: Fingerprint,
+        by: CredentialId,
         not_before: Instant,
         fetch: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
@@ -115,12 +115,8 @@ mod tests {
         }
     }
 
-    fn by(id: &str) -> Fingerprint {
-        let data = [("accessKeyId", id), ("accessKeySecret", "Example")];
-        let data = data.map(|(name, value)| (name.to_owned(), k8s_openapi::ByteString(value.into())));
-        crate::credentials::from_secret_data(&data.into())
-            .unwrap()
-            .fingerprint()
+    fn by(id: &str) -> CredentialId {
+        CredentialId::of_key(id, "Example", None)
     }
 
     async fn fail(count: &AtomicU32) -> Result<u32, u32> {

@@ -81,7 +81,7 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Resu
         seen.account = inputs.access.account.account().map(|id| id.0.clone());
         seen.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
     }
-    observe::ownership(ctx, resource, &inputs.access.account)?;
+    observe::ownership(ctx, resource).await?;
 
     let baseline = pass.status.reported.as_ref().filter(|_| !moved);
     let baseline = baseline.and_then(convert::baseline);

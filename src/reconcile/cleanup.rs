@@ -102,7 +102,7 @@ async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure
         return Ok(());
     }
     // Two resources with one setting: the one that does not own it leaves it alone.
-    if observe::ownership(ctx, resource, &access.account).is_err() {
+    if observe::ownership(ctx, resource).await.is_err() {
         return Ok(());
     }
     let Some(setting) = convert::setting_of_applied(applied) else {

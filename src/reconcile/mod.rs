@@ -4,6 +4,7 @@
 
 mod act;
 mod apply;
+pub mod claims;
 mod cleanup;
 pub mod context;
 pub(crate) mod convert;
@@ -72,6 +73,7 @@ pub async fn reconcile(
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
     let entry = ctx.object_states.of(&uid);
+    claims::take_over(&ctx, &resource);
     let status = current_status(&resource, &entry);
     let retry_inputs = retry_inputs(&ctx, &resource);
     let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);

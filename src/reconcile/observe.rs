@@ -8,12 +8,15 @@ use tokio::time::Instant;
 use super::context::{Context, LiveRead};
 use super::failure::Failure;
 use super::trigger::version_of;
-use super::{convert, secrets};
-use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec};
-use crate::cloud::{CallError, EndpointUrl};
-use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
+use super::{claims, convert, secrets};
+use crate::api::{AppliedSetting, ObservedSecret, ServiceAccountRef, VodMessageCallback, VodMessageCallbackSpec};
+use crate::cloud::{CallError, EndpointUrl, ErrorClass};
+use crate::credentials::{
+    AssumeRole, Base, CredentialError, Credentials, OidcRole, ServiceAccountRole, default_session_name,
+    from_secret_data,
+};
 use crate::domain::{AccountId, AccountKey, AppId, AuthKey, Region, Setting};
-use crate::ownership::{Ownership, SettingKey};
+use crate::ownership::{Ownership, SettingKey, lost_message};
 use crate::quota::{Operation, Slot, Urgency};
 use crate::status::Reason;
 
@@ -73,14 +76,12 @@ pub async fn inputs(
             Some((name.to_owned(), key.to_owned(), values))
         }
     };
-    let base = base(
-        ctx,
-        spec,
-        &namespace,
-        key_values.as_ref().map(|(name, _, values)| (name.as_str(), values)),
-        observed,
-    )
-    .await?;
+    let already_read = key_values.as_ref().map(|(name, _, values)| (name.as_str(), values));
+    let base = base(ctx, spec, &namespace, already_read, observed).await;
+    if let Err(failure) = &base {
+        note_claim(ctx, resource, Err(failure));
+    }
+    let base = base?;
     let key = match &key_values {
         None => None,
         Some((name, key, values)) => Some(auth_key(name, key, values)?),
@@ -104,8 +105,13 @@ pub async fn inputs(
 pub async fn access_only(ctx: &Context, resource: &VodMessageCallback) -> Result<Access, Failure> {
     let namespace = resource.namespace().unwrap_or_default();
     let mut observed = Vec::new();
-    let base = base(ctx, &resource.spec, &namespace, None, &mut observed).await?;
-    access(ctx, resource, base, &observed).await
+    match base(ctx, &resource.spec, &namespace, None, &mut observed).await {
+        Ok(base) => access(ctx, resource, base, &observed).await,
+        Err(failure) => {
+            note_claim(ctx, resource, Err(&failure));
+            Err(failure)
+        }
+    }
 }
 
 async fn base(
@@ -115,22 +121,12 @@ async fn base(
     already_read: Option<(&str, &secrets::Values)>,
     observed: &mut Vec<ObservedSecret>,
 ) -> Result<Base, Failure> {
+    let credentials = spec.credentials.as_ref();
+    if let Some(account) = credentials.and_then(|c| c.service_account_ref.as_ref()) {
+        return service_account(ctx, account, namespace);
+    }
     let Some(name) = secrets::credentials_name(spec) else {
-        if ctx.defaults.ambient_allowed(namespace) {
-            return Ok(Base::Ambient);
-        }
-        let otherwise = if ctx.defaults.ambient_credentials {
-            format!("start the operator with --ambient-namespace {namespace} as well")
-        } else {
-            "start the operator with --ambient-credentials".to_owned()
-        };
-        return Err(Failure::stalled(
-            Reason::AmbientCredentialsDisabled,
-            format!(
-                "spec.credentials.secretRef is absent and the operator may not use its own credentials here: \
-                 name a Secret, or {otherwise}"
-            ),
-        ));
+        return ambient(ctx, namespace);
     };
     let fresh;
     let values = match already_read {
@@ -148,6 +144,49 @@ async fn base(
         )
     })?;
     Ok(Base::Given(credentials))
+}
+
+/// The operator's own credentials, where this namespace may use them.
+fn ambient(ctx: &Context, namespace: &str) -> Result<Base, Failure> {
+    if ctx.defaults.ambient_allowed(namespace) {
+        return Ok(Base::Ambient);
+    }
+    let otherwise = if ctx.defaults.ambient_credentials {
+        format!("start the operator with --ambient-namespace {namespace} as well")
+    } else {
+        "start the operator with --ambient-credentials".to_owned()
+    };
+    Err(Failure::stalled(
+        Reason::AmbientCredentialsDisabled,
+        format!(
+            "spec.credentials.secretRef is absent and the operator may not use its own credentials here: \
+             name a Secret, or {otherwise}"
+        ),
+    ))
+}
+
+fn service_account(ctx: &Context, account: &ServiceAccountRef, namespace: &str) -> Result<Base, Failure> {
+    let provider = account
+        .oidc_provider_arn
+        .as_ref()
+        .or(ctx.defaults.oidc_provider_arn.as_ref());
+    let Some(provider_arn) = provider else {
+        return Err(Failure::stalled(
+            Reason::InvalidCredentials,
+            "spec.credentials.serviceAccountRef.oidcProviderArn is absent and the operator has no default: name the \
+             cluster's OIDC provider in RAM, or start the operator with --oidc-provider-arn",
+        ));
+    };
+    Ok(Base::ServiceAccount(ServiceAccountRole {
+        namespace: namespace.to_owned(),
+        name: account.name.clone(),
+        audience: account.audience.clone(),
+        role: OidcRole {
+            role_arn: account.role_arn.clone(),
+            provider_arn: provider_arn.clone(),
+            session_name: default_session_name(namespace),
+        },
+    }))
 }
 
 fn auth_key(name: &str, key: &str, values: &secrets::Values) -> Result<AuthKey, Failure> {
@@ -175,8 +214,20 @@ async fn access(
     base: Base,
     observed: &[ObservedSecret],
 ) -> Result<Access, Failure> {
+    let found = resolved(ctx, resource, base, observed).await;
+    note_claim(ctx, resource, found.as_ref());
+    found
+}
+
+async fn resolved(
+    ctx: &Context,
+    resource: &VodMessageCallback,
+    base: Base,
+    observed: &[ObservedSecret],
+) -> Result<Access, Failure> {
     let spec = &resource.spec;
     let region = convert::region(spec);
+    let namespace = resource.namespace().unwrap_or_default();
     let role = spec
         .credentials
         .as_ref()
@@ -184,19 +235,24 @@ async fn access(
         .map(|role| AssumeRole {
             role_arn: role.role_arn.clone(),
             external_id: role.external_id.clone(),
-            session_name: role.session_name.clone(),
+            session_name: role
+                .session_name
+                .clone()
+                .unwrap_or_else(|| default_session_name(&namespace)),
         });
-    let credentials = ctx
-        .credentials
-        .resolve(base, role.as_ref(), &region)
-        .await
-        .map_err(credential_failure)?;
-    let (account, account_note) = match ctx
-        .identities
-        .account_of(&credentials, &ctx.endpoints.sts(&region))
-        .await
-    {
+    let sts = ctx.endpoints.sts(&region);
+    let mut credentials = ctx.credentials.resolve(&base, role.as_ref(), &region).await?;
+    let mut asked = ctx.identities.account_of(&credentials, &sts).await;
+    // Those of the operator's own that ended early are fetched again, and the question is put at once.
+    if asked.as_ref().is_err_and(|error| error.expired_token) && credentials.expires_at.is_some() {
+        ctx.credentials.invalidate(&credentials);
+        credentials = ctx.credentials.resolve(&base, role.as_ref(), &region).await?;
+        asked = ctx.identities.account_of(&credentials, &sts).await;
+    }
+    let (account, account_note) = match asked {
         Ok(id) => (AccountKey::Account(id), None),
+        // Refused by STS, they are refused everywhere: no call to VOD is spent on them.
+        Err(error) if error.class == ErrorClass::Credentials => return Err(Failure::from(error)),
         Err(error) => match known_account(resource, observed) {
             Some(id) => (AccountKey::Account(id), None),
             None => {
@@ -204,7 +260,7 @@ async fn access(
                     "STS GetCallerIdentity could not name the account ({}), so ownership and quota go by the AccessKey ID",
                     error.code
                 );
-                (AccountKey::Credential(credentials.identity.as_key()), Some(note))
+                (AccountKey::Credential(credentials.id), Some(note))
             }
         },
     };
@@ -219,48 +275,65 @@ async fn access(
     })
 }
 
-/// The account that the status names, while the Secret is still the one that it was found with: an AccessKey does not
-/// change its account.
 fn known_account(resource: &VodMessageCallback, observed: &[ObservedSecret]) -> Option<AccountId> {
     let name = secrets::credentials_name(&resource.spec)?;
-    let status = resource.status.as_ref()?;
-    let version = version_of(observed, name);
-    let same = version.is_some() && version == version_of(&status.observed_secrets, name);
-    status.account_id.clone().filter(|_| same).map(AccountId)
+    claims::proven_by_status(resource, version_of(observed, name))
 }
 
-fn credential_failure(error: CredentialError) -> Failure {
-    match error {
-        CredentialError::Call(call) => Failure::from(call),
-        other => match other.class() {
-            crate::cloud::ErrorClass::Transient | crate::cloud::ErrorClass::Throttling => Failure::Waiting {
-                reason: Reason::ServiceUnavailable,
-                message: format!("credentials could not be had: {other}; it is tried again by itself"),
-                not_before: None,
-                call: None,
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        let call = error.call().cloned().map(Box::new);
+        match error.class() {
+            class @ (ErrorClass::Transient | ErrorClass::Throttling) => Self::Waiting {
+                reason: if class == ErrorClass::Throttling {
+                    Reason::Throttled
+                } else {
+                    Reason::ServiceUnavailable
+                },
+                message: format!("credentials could not be had: {error}; it is tried again by itself"),
+                not_before: call.as_ref().and_then(|call| call.retry_after),
+                call,
             },
-            _ => Failure::stalled(Reason::InvalidCredentials, other.to_string()),
-        },
+            class => Self::Stalled {
+                reason: if class == ErrorClass::Permission {
+                    Reason::PermissionDenied
+                } else {
+                    Reason::InvalidCredentials
+                },
+                message: error.to_string(),
+                call,
+            },
+        }
     }
 }
 
-/// Registers whose setting this resource is about and tells whether it is the owner.
-pub fn ownership(ctx: &Context, resource: &VodMessageCallback, account: &AccountKey) -> Result<(), Failure> {
+/// Notes in the index whose account a resource may lay claim to.
+fn note_claim(ctx: &Context, resource: &VodMessageCallback, found: Result<&Access, &Failure>) {
     let uid = resource.uid().unwrap_or_default();
-    let (woken, standing) = {
-        let mut index = ctx.ownership();
-        (index.set_account(&uid, Some(account.clone())), index.ownership_of(&uid))
+    let woken = match found {
+        Ok(access) => ctx.ownership().proven(&uid, access.account.clone()),
+        Err(Failure::Stalled {
+            reason: Reason::InvalidCredentials | Reason::PermissionDenied,
+            ..
+        }) => ctx.ownership().refused(&uid),
+        Err(Failure::Stopping | Failure::Kubernetes(_)) => Vec::new(),
+        Err(_) => ctx.ownership().cannot_be_known(&uid),
     };
     ctx.wake_all(woken);
-    match standing {
-        Ownership::Loser { owner } => Err(Failure::stalled(
-            Reason::Conflict,
-            format!(
-                "the setting of this account, region and app belongs to the older VodMessageCallback {owner}: \
-                 delete one of the two, or name another app or region in a new one"
-            ),
-        )),
-        Ownership::Owner | Ownership::NotContending | Ownership::Unknown => Ok(()),
+}
+
+/// Tells whether a resource is the owner of the setting that it is about.
+pub async fn ownership(ctx: &Context, resource: &VodMessageCallback) -> Result<(), Failure> {
+    let uid = resource.uid().unwrap_or_default();
+    match claims::judge(ctx, &uid).await {
+        Ownership::Loser { owner } => Err(Failure::stalled(Reason::Conflict, lost_message(&owner))),
+        Ownership::Waits { on } => Err(Failure::Waiting {
+            reason: Reason::ServiceUnavailable,
+            message: format!("who owns the setting is not known yet: {on} is waited for"),
+            not_before: None,
+            call: None,
+        }),
+        Ownership::Owner | Ownership::NoClaim | Ownership::NotContending | Ownership::Unknown => Ok(()),
     }
 }
 
@@ -285,7 +358,7 @@ pub async fn live(ctx: &Context, access: &Access, urgency: Urgency, not_before: 
         }
     };
     ctx.reads
-        .read(access.key(), access.credentials.fingerprint(), not_before, fetch)
+        .read(access.key(), access.credentials.id, not_before, fetch)
         .await
         .map_err(|error| Failure::from((*error).clone()))
 }
@@ -307,10 +380,12 @@ pub async fn slot(ctx: &Context, access: &Access, operation: Operation, urgency:
 
 /// What an error teaches beyond this resource: the quota is narrower, or the credentials are stale.
 pub fn note_call_error(ctx: &Context, access: &Access, error: &CallError) {
-    if error.class == crate::cloud::ErrorClass::Throttling {
+    if error.class == ErrorClass::Throttling {
         ctx.limiter.throttled(&access.account, error.retry_after);
     }
     if error.expired_token {
         ctx.credentials.invalidate(&access.credentials);
+    } else if error.class == ErrorClass::Credentials {
+        ctx.identities.refused(&access.credentials.id);
     }
 }

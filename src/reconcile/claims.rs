@@ -1,0 +1,83 @@
+//! Whose account a resource may lay claim to: what its status proves, and what must be asked.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use kube::{Api, ResourceExt};
+
+use super::context::Context;
+use super::observe;
+use super::secrets;
+use super::trigger::{SecretVersion, version_of};
+use crate::api::VodMessageCallback;
+use crate::domain::{AccountId, AccountKey};
+use crate::ownership::{Claim, ObjectName, Ownership};
+
+/// So many are asked at once.
+const AT_ONCE: usize = 16;
+
+/// The account that the status names, while it is still proven: it was found with this very version of the Secret and
+/// this very spec. An AccessKey does not change its account.
+pub fn proven_by_status(resource: &VodMessageCallback, version: Option<&str>) -> Option<AccountId> {
+    let name = secrets::credentials_name(&resource.spec)?;
+    let status = resource.status.as_ref()?;
+    let same_secret = version.is_some() && version == version_of(&status.observed_secrets, name);
+    let same_spec = status.observed_generation == resource.metadata.generation;
+    status
+        .account_id
+        .clone()
+        .filter(|_| same_secret && same_spec)
+        .map(AccountId)
+}
+
+/// What the watches prove of a resource's account before it is asked.
+pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> Claim {
+    let namespace = resource.namespace().unwrap_or_default();
+    let version = secrets::credentials_name(&resource.spec).map(|name| ctx.secrets.sight(&namespace, name));
+    let version = match &version {
+        Some(SecretVersion::Present(version)) => Some(version.as_str()),
+        Some(SecretVersion::Gone | SecretVersion::Unknown) | None => None,
+    };
+    match proven_by_status(resource, version) {
+        Some(account) => Claim::Proven(AccountKey::Account(account)),
+        None => Claim::NotAsked,
+    }
+}
+
+/// Takes over what the status proves, once the watches show the Secret's version.
+pub fn take_over(ctx: &Context, resource: &VodMessageCallback) {
+    let uid = resource.uid().unwrap_or_default();
+    let woken = ctx.ownership().told(&uid, claim_of(ctx, resource));
+    ctx.wake_all(woken);
+}
+
+/// Whether a resource owns its setting; older ones whose account nobody knows yet are asked first.
+pub async fn judge(ctx: &Context, uid: &str) -> Ownership {
+    let first = ctx.ownership().ownership_of(uid);
+    let Ownership::Waits { .. } = first else { return first };
+    let unasked = ctx.ownership().unasked_before(uid);
+    if unasked.is_empty() {
+        return first;
+    }
+    let asked = unasked.into_iter().map(|(uid, name)| ask(ctx, uid, name));
+    stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>().await;
+    ctx.ownership().ownership_of(uid)
+}
+
+/// Asks whose account another resource names, in its own name, without waiting for its turn: it makes no call to VOD.
+async fn ask(ctx: &Context, uid: String, name: ObjectName) {
+    let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &name.namespace);
+    match api.get_opt(&name.name).await {
+        Ok(Some(resource)) if resource.uid().as_deref() == Some(&uid) => {
+            // What comes of it is noted in the index; the resource's own pass says it.
+            let _ = Box::pin(observe::access_only(ctx, &Arc::new(resource))).await;
+        }
+        // It is gone, and the watch will say so; or it cannot be read, and holds nobody up.
+        Ok(_) => {}
+        Err(error) => {
+            tracing::debug!(resource = %name, error = %crate::telemetry::in_words(&error), "its account cannot be asked for");
+        }
+    }
+    let woken = ctx.ownership().cannot_be_known(&uid);
+    ctx.wake_all(woken);
+}
