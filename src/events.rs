@@ -87,17 +87,54 @@ impl EventReason {
             Self::UnlistedEventType | Self::SingleAiEventType | Self::InternalMnsEndpoint | Self::UnreachableUrl => {
                 "Validate"
             }
-            _ => "Reconcile",
+            Self::Replacing
+            | Self::Adopted
+            | Self::Applied
+            | Self::ReadBackDiffers
+            | Self::AccountChanged
+            | Self::Condition(_) => "Reconcile",
+        }
+    }
+
+    /// How often the same warning is told.
+    fn told(self) -> HowOften {
+        match self {
+            Self::DriftDetected => HowOften::EachTime,
+            Self::UnlistedEventType
+            | Self::SingleAiEventType
+            | Self::InternalMnsEndpoint
+            | Self::UnreachableUrl
+            | Self::Replacing
+            | Self::ReadBackDiffers => HowOften::OncePerGeneration,
+            Self::LeftBehind | Self::NotOurs | Self::Released | Self::AccountChanged | Self::Condition(_) => {
+                HowOften::OncePerIncident
+            }
+            // These are no warnings.
+            Self::Adopted | Self::Applied | Self::DriftCorrected | Self::Deleted => HowOften::EachTime,
         }
     }
 }
 
-/// One thing to tell.
-#[derive(Clone, Debug, PartialEq)]
+/// How often the same warning is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HowOften {
+    /// It is news each time it comes.
+    EachTime,
+    /// It is about the spec, which does not change within a generation.
+    OncePerGeneration,
+    /// It is about a trouble: once that was over, the same trouble is news.
+    OncePerIncident,
+}
+
+/// One thing to tell: a plain value, so that what a pass comes to can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    warning: bool,
-    reason: EventReason,
-    note: String,
+    /// The user may need to act on it.
+    pub warning: bool,
+    /// Why it is told.
+    pub reason: EventReason,
+    /// What is told. Never a secret.
+    pub note: String,
 }
 
 impl Notice {
@@ -118,13 +155,43 @@ impl Notice {
             note: note.into(),
         }
     }
+
+    /// What makes a warning the same as another. A standing trouble is the same whatever its details are.
+    fn same(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.reason.hash(&mut hasher);
+        if !matches!(self.reason, EventReason::Condition(_)) {
+            self.note.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
 }
 
 /// What has been told of one resource.
 #[derive(Default)]
 struct Told {
     generation: i64,
-    warnings: HashSet<u64>,
+    /// About the spec.
+    of_generation: HashSet<u64>,
+    /// About a trouble that is not over.
+    of_incident: HashSet<u64>,
+}
+
+impl Told {
+    /// The warnings like `notice` that were told of `generation`; `None` where each is told.
+    fn like(&mut self, generation: i64, notice: &Notice) -> Option<&mut HashSet<u64>> {
+        if self.generation != generation {
+            *self = Self {
+                generation,
+                ..Self::default()
+            };
+        }
+        match notice.reason.told() {
+            HowOften::EachTime => None,
+            HowOften::OncePerGeneration => Some(&mut self.of_generation),
+            HowOften::OncePerIncident => Some(&mut self.of_incident),
+        }
+    }
 }
 
 /// Takes notices and has them written by one task, so that no reconcile waits for an event.
@@ -149,42 +216,41 @@ impl Events {
         )
     }
 
-    /// Tells a notice. The same warning is told once for each generation of a resource.
+    /// Tells a notice. The same warning is told once for each generation of a resource and each incident. One for which
+    /// there is no room counts as not told, so that it is told when the trouble is met again.
     pub fn publish(&self, resource: &VodMessageCallback, notice: Notice) {
-        if notice.warning && !self.is_news(resource, &notice) {
+        let uid = resource.uid().unwrap_or_default();
+        let generation = resource.metadata.generation.unwrap_or_default();
+        let same = notice.same();
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = notice
+            .warning
+            .then(|| all.entry(uid).or_default())
+            .and_then(|told| told.like(generation, &notice));
+        if told.as_ref().is_some_and(|told| told.contains(&same)) {
             return;
         }
         let event = event(resource, notice, &self.instance, Timestamp::now());
         if self.queue.try_send(event).is_err() {
             tracing::debug!(resource = %resource.name_any(), "too many events wait; one was dropped");
+            return;
+        }
+        if let Some(told) = &mut told {
+            told.insert(same);
+        }
+    }
+
+    /// A resource is well: what troubled it before would be news.
+    pub fn well(&self, uid: &str) {
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = all.get_mut(uid) {
+            told.of_incident.clear();
         }
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, uid: &str) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
-
-    fn is_news(&self, resource: &VodMessageCallback, notice: &Notice) -> bool {
-        let mut hasher = DefaultHasher::new();
-        notice.reason.hash(&mut hasher);
-        // Drift is news each time it comes; a standing trouble is told once, whatever its details are.
-        if matches!(notice.reason, EventReason::DriftDetected) {
-            return true;
-        }
-        if !matches!(notice.reason, EventReason::Condition(_)) {
-            notice.note.hash(&mut hasher);
-        }
-        let generation = resource.metadata.generation.unwrap_or_default();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = told.entry(resource.uid().unwrap_or_default()).or_default();
-        if told.generation != generation {
-            *told = Told {
-                generation,
-                warnings: HashSet::new(),
-            };
-        }
-        told.warnings.insert(hasher.finish())
     }
 }
 
@@ -255,5 +321,81 @@ async fn create(api: &Api<Event>, event: &Event) -> Result<Event, kube::Error> {
             }
             done => return done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::VodMessageCallbackSpec;
+
+    fn resource(generation: i64) -> VodMessageCallback {
+        let spec: VodMessageCallbackSpec = serde_json::from_value(serde_json::json!({
+            "region": "cn-shanghai", "callbackType": "HTTP", "http": { "url": "https://x.example.com/" }, "eventTypes": [],
+        }))
+        .unwrap();
+        let mut resource = VodMessageCallback::new("r", spec);
+        resource.metadata.uid = Some("uid".into());
+        resource.metadata.generation = Some(generation);
+        resource
+    }
+
+    fn told(written: &mut Receiver<Event>) -> usize {
+        std::iter::from_fn(|| written.try_recv().ok()).count()
+    }
+
+    fn trouble(note: &str) -> Notice {
+        Notice::warning(EventReason::of(Reason::SecretNotFound), note)
+    }
+
+    fn about_the_spec() -> Notice {
+        Notice::warning(EventReason::UnlistedEventType, "Nwe is not in the list")
+    }
+
+    #[test]
+    fn a_warning_is_told_once_for_each_generation_and_incident() {
+        let (events, mut written) = Events::new("one");
+        let tell = |generation, notice| events.publish(&resource(generation), notice);
+        for note in ["at noon", "a minute later"] {
+            tell(1, trouble(note));
+            tell(1, about_the_spec());
+        }
+        assert_eq!(told(&mut written), 2);
+        tell(
+            1,
+            Notice::warning(EventReason::of(Reason::InvalidCredentials), "another trouble"),
+        );
+        assert_eq!(told(&mut written), 1);
+        events.well("uid");
+        tell(1, trouble("again"));
+        tell(1, about_the_spec());
+        assert_eq!(told(&mut written), 1, "the trouble is news, the spec is the same");
+        tell(2, trouble("still"));
+        tell(2, about_the_spec());
+        assert_eq!(told(&mut written), 2);
+    }
+
+    #[test]
+    fn drift_and_what_went_well_are_told_each_time() {
+        let (events, mut written) = Events::new("one");
+        for _ in 0..2 {
+            events.publish(&resource(1), Notice::warning(EventReason::DriftDetected, "the same"));
+            events.publish(&resource(1), Notice::normal(EventReason::Applied, "the same"));
+        }
+        assert_eq!(told(&mut written), 4);
+    }
+
+    #[test]
+    fn a_warning_that_found_no_room_is_told_later() {
+        let (events, mut written) = Events::new("one");
+        for _ in 0..QUEUE {
+            events.publish(&resource(1), Notice::normal(EventReason::Applied, "x"));
+        }
+        events.publish(&resource(1), trouble("lost"));
+        assert_eq!(told(&mut written), QUEUE);
+        events.publish(&resource(1), trouble("met again"));
+        assert_eq!(told(&mut written), 1);
+        events.publish(&resource(1), trouble("and again"));
+        assert_eq!(told(&mut written), 0);
     }
 }

@@ -45,6 +45,31 @@ pub fn conditions(current: &[Condition], outcome: &Outcome, generation: i64, now
     all
 }
 
+/// The conditions while checks fail: whether the setting is in sync is not known any more, and the rest stays as it was.
+/// The first words stay too, so that a check that goes on failing is not a write each time.
+pub fn conditions_of_failing_checks(
+    current: &[Condition],
+    reason: Reason,
+    message: &str,
+    since: Timestamp,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let unknown = ConditionStatus::Unknown.as_str();
+    let told = |c: &Condition| c.status == unknown && c.reason == reason.as_str();
+    let mut all = current.to_vec();
+    for condition in all.iter_mut().filter(|c| c.type_ == "InSync" && !told(c)) {
+        if condition.status != unknown {
+            condition.last_transition_time = Time(now);
+        }
+        condition.status = unknown.to_owned();
+        condition.reason = reason.as_str().to_owned();
+        condition.message = cut(&format!(
+            "not known, because checks have failed since {since}: {message}"
+        ));
+    }
+    all
+}
+
 fn credentials(current: &[Condition], outcome: &Outcome) -> (ConditionStatus, Reason, String) {
     match outcome.reason.credentials() {
         CredentialsColumn::Refused => (ConditionStatus::False, outcome.reason, outcome.message.clone()),
@@ -160,6 +185,46 @@ mod tests {
         let mut outcome = Outcome::new(Reason::Observed, "words");
         outcome.differences.push(difference());
         assert_eq!(status_of(&conditions(&[], &outcome, 1, at(1)), "InSync"), "False");
+    }
+
+    #[test]
+    fn failing_checks_leave_ready_as_it_was_and_are_written_once() {
+        let well = conditions(&[], &Outcome::new(Reason::Applied, "applied"), 3, at(1));
+        let fail = |current: &[Condition], message: &str, now| {
+            conditions_of_failing_checks(current, Reason::ServiceUnavailable, message, at(50), at(now))
+        };
+        let failing = fail(&well, "no answer", 100);
+        for (before, after) in well.iter().zip(&failing) {
+            if after.type_ != "InSync" {
+                assert_eq!(before, after);
+                continue;
+            }
+            assert_eq!(
+                (after.status.as_str(), after.reason.as_str()),
+                ("Unknown", "ServiceUnavailable")
+            );
+            assert_eq!(
+                after.message,
+                "not known, because checks have failed since 1970-01-01T00:00:50Z: no answer"
+            );
+            assert_eq!(
+                (after.last_transition_time.0, after.observed_generation),
+                (at(100), Some(3))
+            );
+        }
+        assert_eq!(
+            fail(&failing, "no answer again", 200),
+            failing,
+            "the same trouble is no news"
+        );
+        let throttled = conditions_of_failing_checks(&failing, Reason::Throttled, "slower", at(50), at(300));
+        let in_sync = throttled.iter().find(|c| c.type_ == "InSync").unwrap();
+        assert_eq!(
+            (in_sync.reason.as_str(), in_sync.last_transition_time.0),
+            ("Throttled", at(100))
+        );
+        let again = conditions(&throttled, &Outcome::new(Reason::Applied, "applied"), 3, at(400));
+        assert_eq!(status_of(&again, "InSync"), "True");
     }
 
     proptest! {

@@ -5,6 +5,6 @@ mod fix;
 mod patch;
 mod reason;
 
-pub use conditions::{conditions, ready_reason};
+pub use conditions::{conditions, conditions_of_failing_checks, ready_reason};
 pub use patch::write_status;
 pub use reason::{Outcome, Reason};
