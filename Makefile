@@ -80,6 +80,10 @@ crds: rust-tools ## Write crds/ anew from the code, and all that is made of it
 	@hack/render-reference
 	@hack/render-endpoints
 
+.PHONY: docs
+docs: rust-tools ## Build the docs as a site, into target/book (installs mdbook once)
+	@hack/render-docs
+
 .PHONY: bench
 bench: control-plane ## Measure the operator, beside floors and a peer (ARGS="latency bulk")
 	hack/bench $(ARGS)
