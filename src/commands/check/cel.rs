@@ -2,8 +2,9 @@
 
 use crate::domain::GoDuration;
 use cel::{
-    Context, Env, ExecutionError, Program, Value,
+    Context, Env, ExecutionError, IdedExpr, Value,
     objects::{Key, Map},
+    parser::PrattParser,
 };
 use serde_json::Value as Json;
 use std::{collections::HashMap, sync::Arc};
@@ -12,7 +13,7 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) struct Rule {
     /// CEL's standard library: making one costs more than asking a rule.
     env: Arc<Env>,
-    program: Program,
+    expression: IdedExpr,
     /// What the user is told when it does not hold.
     pub(super) message: String,
 }
@@ -23,15 +24,16 @@ impl Rule {
     pub(super) fn of(validation: &Json, env: &Arc<Env>) -> Result<Option<Self>, String> {
         let text = |key| validation.get(key).and_then(Json::as_str);
         let rule = text("rule").ok_or("a rule of the CRD has no text")?;
-        let program =
-            Program::compile(rule).map_err(|error| format!("the CRD's rule {rule} cannot be read: {error}"))?;
-        if program.references().has_variable("oldSelf") {
+        let expression = PrattParser::new()
+            .parse(rule)
+            .map_err(|error| format!("the CRD's rule {rule} cannot be read: {error}"))?;
+        if expression.references().has_variable("oldSelf") {
             return Ok(None);
         }
         let message = text("message").map_or_else(|| format!("failed rule: {rule}"), str::to_owned);
         Ok(Some(Self {
             env: Arc::clone(env),
-            program,
+            expression,
             message,
         }))
     }
@@ -41,7 +43,7 @@ impl Rule {
         let mut context = Context::with_env(Arc::clone(&self.env));
         let declared = context.add_function("duration", duration);
         context.add_variable_from_value("self", to_cel(value));
-        declared.is_ok() && self.program.execute(&context) == Ok(Value::Bool(true))
+        declared.is_ok() && Value::resolve(&self.expression, &context) == Ok(Value::Bool(true))
     }
 }
 
