@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod callback;
 pub mod cli;
 pub mod cloud;
 pub mod commands;

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Import(args) => ended(commands::block_on(commands::import::run(&args))),
         Command::Status(args) => ended(commands::block_on(commands::status::run(&args))),
         Command::Check(args) => ended(commands::check::run(&args)),
+        Command::Callback(command) => ended(commands::block_on(commands::callback::run(command))),
         Command::Completion(args) => ended(commands::completion::run(&args)),
         Command::Manual(args) => ended(commands::manual::run(&args)),
     }

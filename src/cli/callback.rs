@@ -1,6 +1,6 @@
-use super::OutputArgs;
+use super::{BadValue, OutputArgs, config::flag, values};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The sub-commands of `callback`.
 #[derive(Clone, Debug, Subcommand)]
@@ -66,6 +66,60 @@ pub struct SendArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "its own type says it")]
     pub output: OutputArgs,
+}
+
+impl ListenArgs {
+    /// Where to listen.
+    ///
+    /// # Errors
+    /// When it is no address.
+    pub fn address(&self) -> Result<SocketAddr, BadValue> {
+        flag("listen", &self.listen, values::socket_addr)
+    }
+
+    /// The callback URL.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn callback_url(&self) -> Result<String, BadValue> {
+        flag("url", &self.url, values::callback_url)
+    }
+
+    /// How far a timestamp may be from this machine's clock.
+    ///
+    /// # Errors
+    /// When it is no duration above zero.
+    pub fn window(&self) -> Result<Duration, BadValue> {
+        flag("clock-window", &self.clock_window, values::interval)
+    }
+}
+
+impl SendArgs {
+    /// The callback URL, and where to send to.
+    ///
+    /// # Errors
+    /// When one of them is no URL.
+    pub fn urls(&self) -> Result<(String, String), BadValue> {
+        let url = flag("url", &self.url, values::callback_url)?;
+        let to = self.to.as_deref().map(|to| flag("to", to, values::callback_url));
+        Ok((url.clone(), to.transpose()?.unwrap_or(url)))
+    }
+
+    /// How long to wait for the answer.
+    ///
+    /// # Errors
+    /// When it is no duration above zero.
+    pub fn patience(&self) -> Result<Duration, BadValue> {
+        flag("timeout", &self.timeout, values::interval)
+    }
+
+    /// The event type, judged by `known`.
+    ///
+    /// # Errors
+    /// What `known` says of it.
+    pub fn event_type<T>(&self, known: impl FnOnce(&str) -> Result<T, String>) -> Result<T, BadValue> {
+        flag("event", &self.event, known)
+    }
 }
 
 const LISTEN_HELP: &str = "\

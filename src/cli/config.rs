@@ -120,6 +120,15 @@ impl Sources<'_> {
     }
 }
 
+/// Judges the value of a flag that has no variable.
+pub(super) fn flag<T>(name: &str, value: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, BadValue> {
+    let given = Given {
+        name: format!("--{name}"),
+        value: value.to_owned(),
+    };
+    judge(given, parse)
+}
+
 fn judge<T>(given: Given, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, BadValue> {
     parse(&given.value).map_err(|why| BadValue { given, why })
 }

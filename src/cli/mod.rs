@@ -67,6 +67,9 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Check manifests as the API server would, offline
     Check(CheckArgs),
+    /// Receive callbacks, or send a sample of one
+    #[command(subcommand)]
+    Callback(CallbackCommand),
     /// Show the cluster's resources, the worst first, and what to do about each
     #[command(after_help = status::HELP)]
     Status(StatusArgs),

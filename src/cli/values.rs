@@ -149,6 +149,19 @@ pub(super) fn endpoint(text: &str) -> Result<EndpointUrl, String> {
     EndpointUrl::parse(text).map_err(|invalid| invalid.to_string())
 }
 
+/// A callback URL, as the CRD takes it. The text stays as it is: signatures cover it to the letter.
+pub(super) fn callback_url(text: &str) -> Result<String, String> {
+    let scheme = text.starts_with("http://") || text.starts_with("https://");
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let url = reqwest::Url::parse(text).ok().filter(|_| scheme && printable);
+    match url {
+        Some(url) if url.username().is_empty() && url.password().is_none() && url.fragment().is_none() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("use an absolute http:// or https:// address without user info, fragment and white space".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +243,25 @@ mod tests {
             assert!(endpoint_template(text).is_err(), "{text:?}");
         }
         assert!(endpoint("http://{region}.x").is_err());
+    }
+
+    #[test]
+    fn callback_urls_stay_as_they_are_written() {
+        for text in ["http://a", "https://a.example.com:8443/x?y=1,2", "http://127.0.0.1:80"] {
+            assert_eq!(callback_url(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "a.example.com",
+            "HTTP://a",
+            "ftp://a",
+            "http://",
+            "http://u:p@a",
+            "http://a/#x",
+            "http://a b",
+        ] {
+            assert!(callback_url(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The sub-commands for people and pipelines, one module each. Results go to stdout, everything else to stderr.
 
+pub mod callback;
 pub mod check;
 mod cluster;
 pub mod completion;

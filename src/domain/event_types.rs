@@ -34,6 +34,11 @@ const DOCUMENTED: [&str; 20] = [
     AI_COMPLETE,
 ];
 
+/// All that the documentation lists, without [`ALL`].
+pub fn documented() -> impl Iterator<Item = &'static str> {
+    DOCUMENTED.into_iter().chain(SINGLE_AI)
+}
+
 /// Those of `types` that the documentation does not list; the service adds new ones, so this is no error.
 pub fn unlisted(types: &[String]) -> Vec<&str> {
     types

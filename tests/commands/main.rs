@@ -6,6 +6,7 @@ mod cli;
 mod manifests;
 mod stage;
 
+mod callback;
 mod check;
 mod generate;
 mod import;

@@ -1,0 +1,89 @@
+//! Files with keys and certificates. Their content is never shown.
+
+use crate::{commands::Failure, domain::AuthKey};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use std::{fs, io::Read as _, path::Path};
+use zeroize::Zeroizing;
+
+/// No key, chain of certificates or event is larger.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Reads an AuthKey.
+///
+/// # Errors
+/// When the file cannot be read, others may read it, or it holds no AuthKey.
+pub(super) fn auth_key(path: &Path) -> Result<AuthKey, Failure> {
+    let bytes = secret(path)?;
+    if bytes.trim_ascii().is_empty() {
+        return Err(Failure::usage(format!(
+            "the AuthKey file {} is empty: write the key into it",
+            path.display()
+        )));
+    }
+    AuthKey::parse(&bytes).map_err(|invalid| Failure::usage(format!("{}: {invalid}", path.display())))
+}
+
+/// Reads a chain of certificates.
+///
+/// # Errors
+/// When there is none in the file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let pem = read(path)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(Failure::usage(format!(
+            "there is no PEM certificate in {}",
+            path.display()
+        ))),
+    }
+}
+
+/// Reads a certificate's private key.
+///
+/// # Errors
+/// When others may read it, or there is none in the file.
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
+    PrivateKeyDer::from_pem_slice(&secret(path)?)
+        .map_err(|_| Failure::usage(format!("there is no PEM private key in {}", path.display())))
+}
+
+/// Reads a file of the user's.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::unknown(format!("cannot read {}: {why}", path.display()));
+    let file = fs::File::open(path).map_err(|error| failed(&in_words(&error)))?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(&in_words(&error)))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(failed(&"it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Without "(os error 2)".
+fn in_words(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bytes = read(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Of what the path leads to: Kubernetes mounts Secrets through links.
+        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & 0o004 != 0 {
+            let path = path.display();
+            return Err(Failure::usage(format!(
+                "everybody on this machine can read {path}: chmod 600 {path}"
+            )));
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,134 @@
+use super::{
+    files,
+    receiver::{Receiver, serve},
+};
+use crate::{
+    callback::Verifier,
+    cli::ListenArgs,
+    commands::{Exit, Failure, Outcome, Output, warn},
+};
+use std::sync::Arc;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// What waits to be printed; then senders wait.
+const WAITING: usize = 64;
+
+/// Receives callbacks until it is stopped, or nobody reads what it prints.
+///
+/// # Errors
+/// When a flag or file cannot be used, or the address cannot be had.
+pub(super) async fn run(args: &ListenArgs) -> Outcome {
+    let (address, url, window) = (args.address()?, args.callback_url()?, args.window()?);
+    let keys = args.auth_key_files.iter().map(|path| files::auth_key(path));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let tls = tls(args)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::unknown(format!("cannot listen on --listen {address}: {}", in_words(&error))))?;
+    let bound = listener.local_addr().unwrap_or(address);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let verified = match keys.len() {
+        0 => "nothing is verified without --auth-key-file".to_owned(),
+        1 => "1 AuthKey".to_owned(),
+        n => format!("{n} AuthKeys"),
+    };
+    // Its handlers are in place before anybody is told that it listens.
+    let mut stopped = Stop::new()?;
+    warn(format!(
+        "listening on {scheme}://{bound} for {url} ({verified}); Ctrl-C ends it"
+    ));
+    let (told, mut events) = mpsc::channel(WAITING);
+    let receiver = Receiver {
+        verifier: (!keys.is_empty()).then_some(Verifier { url, keys, window }),
+        key_files: args
+            .auth_key_files
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
+        told,
+    };
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, tls, Arc::new(receiver), stop.clone()));
+    let mut output = Output::stdout();
+    let mut failed = None;
+    loop {
+        let event = tokio::select! {
+            () = stopped.asked() => {
+                stop.cancel();
+                continue;
+            }
+            event = events.recv() => event,
+        };
+        // The channel ends when the last connection has.
+        let Some(event) = event else { break };
+        if let Err(failure) = output.event(args.output.output, &event.to_line(), &event) {
+            failed = Some(failure);
+        }
+        if failed.is_some() || output.is_closed() {
+            stop.cancel();
+        }
+    }
+    let _ = serving.await;
+    failed.map_or(Ok(Exit::Done), Err)
+}
+
+fn tls(args: &ListenArgs) -> Result<Option<TlsAcceptor>, Failure> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
+        return Ok(None);
+    };
+    let (chain, key) = (files::certificates(certificate)?, files::private_key(key)?);
+    let mut config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| Failure::usage(format!("--tls-cert and --tls-key do not fit together: {error}")))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+fn in_words(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// Ctrl-C, or what a supervisor sends.
+struct Stop {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+    asked: bool,
+}
+
+impl Stop {
+    fn new() -> Result<Self, Failure> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let handler = |kind| signal(kind).map_err(|error| Failure::unknown(format!("cannot be stopped: {error}")));
+            Ok(Self {
+                signals: [handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?],
+                asked: false,
+            })
+        }
+        #[cfg(not(unix))]
+        Ok(Self { asked: false })
+    }
+
+    /// Once: what comes later changes nothing.
+    async fn asked(&mut self) {
+        if self.asked {
+            return std::future::pending().await;
+        }
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        self.asked = true;
+    }
+}

@@ -1,0 +1,172 @@
+//! The HTTP side of `callback listen`: bounded in every direction, since it listens to the internet.
+
+use super::received::{Received, body};
+use crate::callback::{SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode},
+    response::{IntoResponse as _, Response},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use k8s_openapi::jiff::Timestamp;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A peer that takes longer for the TLS handshake, for a request's head, or for its body is cut off.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No connection lives longer.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
+/// More are closed at once.
+const MOST_CONNECTIONS: usize = 128;
+/// The longest head of a request.
+const LARGEST_HEAD: usize = 16 << 10;
+/// The largest body; a message in a queue has at most 64 KiB.
+const LARGEST_BODY: usize = 256 << 10;
+/// After a failed accept (out of file descriptors): not at once again, not never.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long a stop waits for requests in flight.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a receiver needs to know.
+pub(super) struct Receiver {
+    /// Absent: nothing is verified.
+    pub(super) verifier: Option<Verifier>,
+    /// The files of the verifier's keys, in their order.
+    pub(super) key_files: Vec<String>,
+    /// Who prints what comes in.
+    pub(super) told: mpsc::Sender<Received>,
+}
+
+/// Serves until `stop`, then finishes what is in flight.
+pub(super) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    receiver: Arc<Receiver>,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            continue;
+        };
+        let connection = connection(stream, peer, tls.clone(), Arc::clone(&receiver), stop.clone());
+        connections.spawn(async move {
+            let _ = tokio::time::timeout(CONNECTION_LIFETIME, connection).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    let _ = tokio::time::timeout(STOP_PATIENCE, connections.wait()).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    receiver: Arc<Receiver>,
+    stop: CancellationToken,
+) {
+    let routes = Router::new().fallback(receive).with_state((receiver, peer));
+    match tls {
+        None => converse(stream, routes, stop).await,
+        Some(tls) => {
+            // Who does not speak TLS, or takes too long, is nobody's business.
+            if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                converse(stream, routes, stop).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes: Router, stop: CancellationToken) {
+    let conversation = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    tokio::pin!(conversation);
+    tokio::select! {
+        _ = conversation.as_mut() => return,
+        () = stop.cancelled() => conversation.as_mut().graceful_shutdown(),
+    }
+    let _ = conversation.await;
+}
+
+async fn receive(State((receiver, peer)): State<(Arc<Receiver>, SocketAddr)>, request: Request) -> Response {
+    let (head, body_stream) = request.into_parts();
+    let read = tokio::time::timeout(PATIENCE, to_bytes(Body::new(body_stream), LARGEST_BODY)).await;
+    let (bytes, judged) = match read {
+        Ok(Ok(bytes)) => {
+            let judged = receiver.judge(&head.method, &head.headers);
+            (bytes, judged)
+        }
+        Ok(Err(_)) => {
+            let why = format!("the body is larger than {} KiB, or broke off", LARGEST_BODY >> 10);
+            (Default::default(), Err((StatusCode::PAYLOAD_TOO_LARGE, why)))
+        }
+        Err(_) => {
+            let why = format!("the body took longer than {} s", PATIENCE.as_secs());
+            (Default::default(), Err((StatusCode::REQUEST_TIMEOUT, why)))
+        }
+    };
+    let (body, event_type) = body(&bytes);
+    let (status, refused, auth_key_file) = match judged {
+        Ok(file) => (StatusCode::OK, None, file),
+        Err((status, why)) => (status, Some(why), None),
+    };
+    let answer = refused.as_deref().map_or("ok\n".to_owned(), |why| format!("{why}\n"));
+    let received = Received {
+        time: format!("{:.0}", Timestamp::now()),
+        peer: peer.to_string(),
+        request: format!("{} {}", head.method, head.uri.path()),
+        status: status.as_u16(),
+        auth_key_file,
+        refused,
+        event_type,
+        body,
+    };
+    // Who prints went away: the process is about to end.
+    let _ = receiver.told.send(received).await;
+    (status, answer).into_response()
+}
+
+impl Receiver {
+    /// The file of the key that fits, or the answer to a request that is not believed.
+    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<Option<String>, (StatusCode, String)> {
+        if method != Method::POST {
+            let why = format!("a callback is a POST, not a {method}");
+            return Err((StatusCode::METHOD_NOT_ALLOWED, why));
+        }
+        let Some(verifier) = &self.verifier else {
+            return Ok(None);
+        };
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        match verifier.verify(header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER), now) {
+            Ok(key) => Ok(self.key_files.get(key).cloned()),
+            Err(refusal) => Err((StatusCode::FORBIDDEN, refusal.to_string())),
+        }
+    }
+}
