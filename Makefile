@@ -79,6 +79,7 @@ crds: rust-tools ## Write crds/ anew from the code, and all that is made of it
 	@hack/render-manifests
 	@hack/render-reference
 	@hack/render-endpoints
+	@hack/render-gitops-fixtures
 
 .PHONY: docs
 docs: rust-tools ## Build the docs as a site, into target/book (installs mdbook once)

@@ -1,5 +1,6 @@
 // Checks the GitOps health rules on the status fixtures: Argo CD's Lua, Flux's expressions with Flux's own evaluator, and kstatus,
-// which both fall back to. Each fixture's first line says what to expect.
+// which both fall back to. Each fixture's first line says what to expect. Flux's objects must be what its own types take, with no
+// field unknown, and Argo CD's script for Applications must pass their health on.
 package main
 
 import (
@@ -10,8 +11,11 @@ import (
 	"regexp"
 	"strings"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/fluxcd/pkg/runtime/cel"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	lua "github.com/yuin/gopher-lua"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
@@ -45,6 +49,12 @@ func run(root string) (failures []string, count int, err error) {
 		return nil, 0, err
 	}
 	if err := sameLua(root, string(script)); err != nil {
+		return nil, 0, err
+	}
+	if failures, err = applications(root); err != nil {
+		return nil, 0, err
+	}
+	if err := fluxObjects(filepath.Join(root, "flux")); err != nil {
 		return nil, 0, err
 	}
 	flux, err := fluxEvaluator(filepath.Join(root, "flux/kustomizations.yaml"))
@@ -108,18 +118,90 @@ func run(root string) (failures []string, count int, err error) {
 
 // The script in the ConfigMap is the script in the file.
 func sameLua(root, script string) error {
-	text, err := os.ReadFile(filepath.Join(root, "argocd/argocd-cm.yaml"))
+	data, err := argoConfig(root)
 	if err != nil {
 		return err
+	}
+	if strings.TrimSpace(data["resource.customizations.health.vod-operator.dev_VodMessageCallback"]) != strings.TrimSpace(script) {
+		return fmt.Errorf("argocd-cm.yaml holds another script than health.lua")
+	}
+	return nil
+}
+
+func argoConfig(root string) (map[string]string, error) {
+	text, err := os.ReadFile(filepath.Join(root, "argocd/argocd-cm.yaml"))
+	if err != nil {
+		return nil, err
 	}
 	var config struct {
 		Data map[string]string `json:"data"`
 	}
-	if err := yaml.Unmarshal(text, &config); err != nil {
+	err = yaml.Unmarshal(text, &config)
+	return config.Data, err
+}
+
+// An Application is as healthy as it says itself; without a word of its own it is under way.
+func applications(root string) (failures []string, err error) {
+	data, err := argoConfig(root)
+	if err != nil {
+		return nil, err
+	}
+	script := data["resource.customizations.health.argoproj.io_Application"]
+	health := func(status string) map[string]any {
+		return map[string]any{"status": map[string]any{"health": map[string]any{"status": status, "message": "why"}}}
+	}
+	for _, test := range []struct {
+		object          map[string]any
+		status, message string
+	}{
+		{map[string]any{}, "Progressing", "Waiting for its first sync"},
+		{map[string]any{"status": map[string]any{}}, "Progressing", "Waiting for its first sync"},
+		{health("Healthy"), "Healthy", "why"},
+		{health("Degraded"), "Degraded", "why"},
+		{health("Progressing"), "Progressing", "why"},
+	} {
+		status, message, err := argo(script, test.object)
+		if err != nil {
+			return nil, fmt.Errorf("the health of Applications: %w", err)
+		}
+		if status != test.status || message != test.message {
+			failures = append(failures, fmt.Sprintf("the health of Applications: %v is %s (%s), not %s (%s)", test.object, status, message, test.status, test.message))
+		}
+	}
+	return failures, nil
+}
+
+// Every object is one of Flux's, by Flux's own types, and has no field that they do not know.
+func fluxObjects(folder string) error {
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil {
 		return err
 	}
-	if strings.TrimSpace(config.Data["resource.customizations.health.vod-operator.dev_VodMessageCallback"]) != strings.TrimSpace(script) {
-		return fmt.Errorf("argocd-cm.yaml holds another script than health.lua")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, document := range strings.Split(string(text), "\n---\n") {
+			var head struct {
+				APIVersion string `json:"apiVersion"`
+				Kind       string `json:"kind"`
+			}
+			if err := yaml.Unmarshal([]byte(document), &head); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			object, known := map[string]any{
+				"kustomize.toolkit.fluxcd.io/v1 Kustomization": &kustomizev1.Kustomization{},
+				"helm.toolkit.fluxcd.io/v2 HelmRelease":        &helmv2.HelmRelease{},
+				"source.toolkit.fluxcd.io/v1 OCIRepository":    &sourcev1.OCIRepository{},
+			}[head.APIVersion+" "+head.Kind]
+			if !known {
+				return fmt.Errorf("%s: %s %s is none of Flux's objects", file, head.APIVersion, head.Kind)
+			}
+			if err := yaml.UnmarshalStrict([]byte(document), object); err != nil {
+				return fmt.Errorf("%s: %s: %w", file, head.Kind, err)
+			}
+		}
 	}
 	return nil
 }
