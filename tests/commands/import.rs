@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
-use vod_endpoint::{Absent, Behaviour, Fault, How, KEY_ID, KEY_SECRET};
+use vod_endpoint::{Absent, Behaviour, Fault, How, KEY_ID, KEY_SECRET, ShowKey};
 
 use crate::stage::{REGION, Stage, URL, done};
 
@@ -83,11 +83,11 @@ async fn applying_it_makes_no_set() {
         ..Behaviour::default()
     };
     let masked = Behaviour {
-        mask_key: true,
+        key: ShowKey::Masked,
         ..Behaviour::default()
     };
     let hidden = Behaviour {
-        hide_key: true,
+        key: ShowKey::Hidden,
         expand_all: true,
         ..Behaviour::default()
     };
@@ -98,7 +98,7 @@ async fn applying_it_makes_no_set() {
         (hidden, false, 1),
     ] {
         let case = format!("{behaviour:?}, the key asked for: {with_key}");
-        let hides = behaviour.mask_key || behaviour.hide_key;
+        let hides = behaviour.key != ShowKey::Clear;
         let stage = Stage::set().await;
         stage.endpoint.world().behaviour = behaviour;
         let regions = [REGION, "ap-southeast-1"];

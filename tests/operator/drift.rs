@@ -112,7 +112,7 @@ async fn a_service_that_rewrites_values_is_not_fought() {
         let mut world = stage.endpoint.world();
         world.behaviour.add_slash = true;
         world.behaviour.expand_all = true;
-        world.behaviour.mask_key = true;
+        world.behaviour.key = vod_endpoint::ShowKey::Masked;
     }
     stage.secret("sign", &[("authKey", "Rewritten1")]).await;
     let _operator = stage.operator(&["--check-interval", "1s"]).await;

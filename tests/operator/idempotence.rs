@@ -86,7 +86,7 @@ async fn apply_then_reconcile_makes_no_set_and_no_write() {
             world.behaviour.sort_events = true;
             world.behaviour.expand_all = true;
             world.behaviour.add_slash = true;
-            world.behaviour.mask_key = true;
+            world.behaviour.key = vod_endpoint::ShowKey::Masked;
             world.behaviour.keep_stale = true;
         }
         let specs: Vec<Value> = (0..SPECS)

@@ -56,7 +56,7 @@ async fn a_rotated_key_is_one_set_and_a_touched_secret_none() {
 #[tokio::test]
 async fn a_masked_key_is_set_again_when_its_secret_changes() {
     let stage = Stage::set().await;
-    stage.endpoint.world().behaviour.mask_key = true;
+    stage.endpoint.world().behaviour.key = vod_endpoint::ShowKey::Masked;
     stage.secret("sign", &[("authKey", "First1234")]).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("masked").auth("sign", "authKey")).await;

@@ -16,7 +16,7 @@ mod world;
 pub use call_log::Call;
 pub use faults::{Failure, Fault, How};
 pub use server::{Addresses, Endpoint};
-pub use settings::{Absent, Behaviour};
+pub use settings::{Absent, Behaviour, ShowKey};
 pub use verify::{sign_acs3, sign_rpc};
 pub use world::{AccessKey, World};
 

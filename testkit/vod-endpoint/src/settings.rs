@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::answer::Answer;
 
@@ -24,6 +25,65 @@ pub enum Absent {
     NotFound,
 }
 
+/// How a key is shown: the documentation shows it in clear and promises nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShowKey {
+    /// The key itself.
+    #[default]
+    Clear,
+    /// Not at all.
+    Hidden,
+    /// `****`
+    Masked,
+    /// As many asterisks as the key is long.
+    Stars,
+    /// `Ab****yz`
+    Partly,
+    /// `xxxxxx`
+    Crosses,
+    /// Its SHA-256 in hex.
+    Hash,
+    /// A text that depends on the key and would itself do as a key.
+    LikeAKey,
+}
+
+impl ShowKey {
+    /// Every form.
+    pub const ALL: [Self; 8] = [
+        Self::Clear,
+        Self::Hidden,
+        Self::Masked,
+        Self::Stars,
+        Self::Partly,
+        Self::Crosses,
+        Self::Hash,
+        Self::LikeAKey,
+    ];
+
+    /// What is shown for `key`; nothing where it is left out.
+    pub fn shown(self, key: &str) -> Option<String> {
+        let hash = || {
+            let digest = Sha256::digest(key.as_bytes());
+            digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        match self {
+            Self::Clear => Some(key.to_owned()),
+            Self::Hidden => None,
+            Self::Masked => Some("****".to_owned()),
+            Self::Stars => Some("*".repeat(key.chars().count())),
+            Self::Partly => {
+                let first: String = key.chars().take(2).collect();
+                let last: String = key.chars().skip(key.chars().count().saturating_sub(2)).collect();
+                Some(format!("{first}****{last}"))
+            }
+            Self::Crosses => Some("xxxxxx".to_owned()),
+            Self::Hash => Some(hash()),
+            Self::LikeAKey => Some(format!("Aa1{}", hash().get(..24).unwrap_or_default())),
+        }
+    }
+}
+
 /// How GetMessageCallback words what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -34,10 +94,10 @@ pub struct Behaviour {
     pub expand_all: bool,
     /// A slash at the URL's end.
     pub add_slash: bool,
-    /// The key as `****`.
-    pub mask_key: bool,
-    /// No key at all.
-    pub hide_key: bool,
+    /// How the key is shown.
+    pub key: ShowKey,
+    /// So many reads after a Set show what was there before.
+    pub late_reads: u32,
     /// Fields of the other callback type are kept.
     pub keep_stale: bool,
     /// How absence is told.
@@ -159,12 +219,10 @@ pub(crate) fn shown(setting: Option<&Stored>, app: &str, behaviour: &Behaviour) 
     {
         url.push('/');
     }
-    if behaviour.hide_key {
-        shown.remove("AuthKey");
-    } else if behaviour.mask_key
-        && let Some(key) = shown.get_mut("AuthKey")
+    if let Some(key) = shown.remove("AuthKey")
+        && let Some(key) = behaviour.key.shown(&key)
     {
-        *key = "****".into();
+        shown.insert("AuthKey".into(), key);
     }
     shown.insert("AppId".into(), app.into());
     Answer::ok(

@@ -65,6 +65,8 @@ pub struct World {
     /// The instance's role.
     pub ecs_role: Option<String>,
     settings: HashMap<Key, Stored>,
+    /// What reads show that come too soon after a Set, and how many do.
+    late: HashMap<Key, (u32, Option<Stored>)>,
     nonces: HashMap<String, Instant>,
     /// How many nonces there may be before the old ones are forgotten; it grows with what is young.
     nonces_bound: usize,
@@ -95,6 +97,7 @@ impl Default for World {
             imds_v1: false,
             ecs_role: None,
             settings: HashMap::new(),
+            late: HashMap::new(),
             nonces: HashMap::new(),
             nonces_bound: 20_000,
             arrivals: HashMap::new(),
@@ -288,7 +291,8 @@ impl World {
             "SetMessageCallback" => {
                 settings::check(parameters)?;
                 let now = settings::stored(self.settings.get(&at), parameters, self.behaviour.keep_stale);
-                self.settings.insert(at, now);
+                let before = self.settings.insert(at.clone(), now);
+                self.late.insert(at, (self.behaviour.late_reads, before));
                 Ok(Answer::ok(serde_json::json!({})))
             }
             "DeleteMessageCallback" => {
@@ -303,7 +307,16 @@ impl World {
                     ))
                 }
             }
-            _ => Ok(settings::shown(self.settings.get(&at), app, &self.behaviour)),
+            _ => {
+                let setting = match self.late.get_mut(&at) {
+                    Some((late, before)) if *late > 0 => {
+                        *late -= 1;
+                        before.as_ref()
+                    }
+                    _ => self.settings.get(&at),
+                };
+                Ok(settings::shown(setting, app, &self.behaviour))
+            }
         }
     }
 
