@@ -7,6 +7,7 @@ mod manifests;
 mod stage;
 
 mod apply;
+mod auth_keys;
 mod crd;
 mod credentials;
 mod deletion;
