@@ -22,6 +22,7 @@ pub mod quota;
 pub mod reconcile;
 pub mod run;
 pub mod schedule;
+pub mod service;
 pub mod status;
 pub mod telemetry;
 

@@ -277,6 +277,11 @@ impl OwnershipIndex {
         self.no_longer_waiting()
     }
 
+    /// The account of a resource, where it is proven.
+    pub fn account(&self, uid: &str) -> Option<AccountKey> {
+        self.by_uid.get(uid)?.claim.account().cloned()
+    }
+
     /// Whether a resource owns its setting. One that must wait is woken when it need not any more.
     pub fn ownership_of(&mut self, uid: &str) -> Ownership {
         let ownership = self.judge(uid);

@@ -1,6 +1,5 @@
 //! Wires everything together, and takes it apart again in order: work, lease, events.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,13 +19,18 @@ use crate::events::{self, Events};
 use crate::lease::{Claim, Elector, LeaseTimings, identity};
 use crate::metrics::Metrics;
 use crate::ownership::OwnershipIndex;
-use crate::quota::{Admission, Limiter, SharedReads};
+use crate::quota::{Calls, Queue, Sizes};
+use crate::reconcile::context::Stores;
 use crate::reconcile::context::{Context, Defaults};
 use crate::reconcile::object_state::ObjectStates;
 use crate::reconcile::secrets::{SecretIndex, SecretUsers};
+use crate::service::Service;
 
-/// So many statuses are written at once: a crowd of new resources must not flood the API server.
-const STATUS_WRITES: usize = 32;
+/// So many passes for each that works: most of them wait for an answer of the service, which costs little.
+const PASSES_EACH: usize = 16;
+/// A line uses its whole quota with so many passes for each call a second, and no line needs more than [`MOST_IN_LINE`].
+const IN_LINE_EACH: usize = 2;
+const MOST_IN_LINE: usize = 128;
 /// Calls in flight end within their own time limit; no reconcile is waited for longer.
 const DRAIN: Duration = Duration::from_secs(15);
 const EVENTS_DRAIN: Duration = Duration::from_secs(5);
@@ -62,8 +66,7 @@ struct Parts {
     vod: Vod,
     credentials: Arc<CredentialProvider>,
     identities: Arc<Identities>,
-    limiter: Arc<Limiter>,
-    admission: Arc<Admission>,
+    calls: Arc<Calls>,
     events: Events,
     metrics: Arc<Metrics>,
     health: Health,
@@ -185,9 +188,7 @@ fn parts(
         environment.imds_v1_allowed,
     )?;
     let waits = Arc::clone(&metrics);
-    let limiter = Limiter::new(config.vod_qps, move |waited| waits.quota_waited(waited));
-    // Twice the quota for one set of credentials: enough to use every slot, while the rest waits where it costs little.
-    let each = usize::try_from(config.vod_qps).unwrap_or(usize::MAX).saturating_mul(2);
+    let calls = Calls::new(config.vod_qps, move |waited| waits.quota_waited(waited));
     let provider = CredentialProvider::new(
         sts.clone(),
         endpoints.clone(),
@@ -201,8 +202,7 @@ fn parts(
         vod: Vod::new(cloud),
         credentials: Arc::new(provider),
         identities: Arc::new(Identities::new(sts)),
-        limiter: Arc::new(limiter),
-        admission: Arc::new(Admission::new(usize::from(config.concurrency), each)),
+        calls: Arc::new(calls),
         endpoints,
         events,
         metrics,
@@ -247,7 +247,20 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
 
 /// One term of work, with nothing remembered from former ones.
 async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
-    parts.limiter.begin_term();
+    parts.calls.be_silent();
+    let concurrency = usize::from(parts.config.concurrency);
+    let qps = usize::try_from(parts.config.vod_qps).unwrap_or(MOST_IN_LINE);
+    let sizes = Sizes {
+        passes: concurrency.saturating_mul(PASSES_EACH),
+        each: qps.saturating_mul(IN_LINE_EACH).min(MOST_IN_LINE),
+    };
+    let service = Service::new(
+        parts.vod.clone(),
+        Arc::clone(&parts.calls),
+        Arc::clone(&parts.credentials),
+        Arc::clone(&parts.identities),
+        claim.clone(),
+    );
     let (wake, woken) = unbounded_channel();
     let ctx = Arc::new(Context {
         client: parts.client.clone(),
@@ -259,18 +272,16 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
             oidc_provider_arn: parts.config.oidc_provider_arn.clone(),
         },
         endpoints: parts.endpoints.clone(),
-        vod: parts.vod.clone(),
+        service,
         credentials: Arc::clone(&parts.credentials),
         identities: Arc::clone(&parts.identities),
-        limiter: Arc::clone(&parts.limiter),
-        admission: Arc::clone(&parts.admission),
-        reads: SharedReads::default(),
+        queue: Mutex::new(Queue::new(sizes)),
+        places: Arc::new(Semaphore::new(concurrency.max(1))),
+        stores: Stores::default(),
         ownership: Mutex::new(OwnershipIndex::default()),
         object_states: ObjectStates::default(),
         secrets: SecretIndex::default(),
         secret_users: SecretUsers::default(),
-        woken: Mutex::new(HashSet::new()),
-        status_writes: Semaphore::new(STATUS_WRITES),
         wake,
         events: parts.events.clone(),
         metrics: Arc::clone(&parts.metrics),

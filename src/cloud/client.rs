@@ -113,11 +113,11 @@ impl CloudClient {
         })
     }
 
-    /// Makes a signed call: a POST with all parameters in the query, as the API's metadata places them.
+    /// Makes a signed call: a POST with all parameters in the query, as the API's metadata places them. A clock that the
+    /// service refused and a nonce that it has seen are fixed and the call repeated once.
     ///
     /// # Errors
-    /// [`CallError`], classed and redacted. A clock that the service refused and a nonce that it has seen are fixed
-    /// and the call repeated once.
+    /// [`CallError`], classed and redacted.
     pub async fn call(
         &self,
         endpoint: &EndpointUrl,
@@ -125,34 +125,31 @@ impl CloudClient {
         parameters: Parameters<'_>,
         credentials: &Credentials,
     ) -> Result<Response, CallError> {
-        self.call_in_turn(endpoint, api, parameters, credentials, async || Ok(()))
-            .await
+        match self.attempt(endpoint, api, parameters, credentials).await {
+            Err(error) if error.worth_repeating => self.attempt(endpoint, api, parameters, credentials).await,
+            other => other,
+        }
     }
 
-    /// As [`Self::call`], for a service that counts calls: `next_turn` is waited for before the call is repeated.
+    /// As [`Self::call`], once: for a service that counts calls.
     ///
     /// # Errors
-    /// As [`Self::call`], and that of `next_turn`.
-    pub async fn call_in_turn<T, F>(
+    /// As [`Self::call`]; it says whether a repetition may succeed.
+    pub async fn attempt(
         &self,
         endpoint: &EndpointUrl,
         api: Action,
         parameters: Parameters<'_>,
         credentials: &Credentials,
-        next_turn: impl FnOnce() -> F,
-    ) -> Result<Response, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
+    ) -> Result<Response, CallError> {
         let sign = || self.sign(endpoint, api, parameters, credentials);
-        match self.send(endpoint, api, sign).await {
-            Err(refusal) if self.is_fixed(endpoint, &refusal) => {
-                // It holds until the repeated call has its answer.
-                let _turn = next_turn().await?;
-                self.send(endpoint, api, sign).await.map_err(|refusal| refusal.error)
+        self.send(endpoint, api, sign).await.map_err(|refusal| {
+            let worth_repeating = self.is_fixed(endpoint, &refusal);
+            CallError {
+                worth_repeating,
+                ..refusal.error
             }
-            other => other.map_err(|refusal| refusal.error),
-        }
+        })
     }
 
     /// Makes an unsigned call with its parameters in the body, out of addresses and logs.

@@ -52,6 +52,8 @@ pub struct CallError {
     pub lost_answer: bool,
     /// The security token is no longer good: another must be fetched.
     pub expired_token: bool,
+    /// What made it fail was fixed: a clock, a nonce.
+    pub worth_repeating: bool,
 }
 
 impl fmt::Display for CallError {
@@ -78,6 +80,7 @@ impl CallError {
             retry_after: None,
             lost_answer,
             expired_token: false,
+            worth_repeating: false,
         }
     }
 

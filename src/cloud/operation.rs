@@ -29,4 +29,13 @@ impl Operation {
             Self::Get | Self::Delete => false,
         }
     }
+
+    /// Its number, for tables with a place for each.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Get => 0,
+            Self::Set => 1,
+            Self::Delete => 2,
+        }
+    }
 }

@@ -152,6 +152,7 @@ pub(super) fn interpret(
         },
         lost_answer: status >= 500,
         expired_token: is_expired_token(&code),
+        worth_repeating: false,
         code,
     };
     let date = date(headers).map(str::to_owned);

@@ -6,8 +6,7 @@ use crate::domain::{AppId, LiveSetting};
 
 const VERSION: &str = "2017-03-21";
 
-/// The three operations of VOD that the setting is made of. The service counts the calls, so each takes `next_turn`,
-/// which is waited for before a call is repeated ([`CloudClient::call_in_turn`]).
+/// The three operations of VOD that the setting is made of. Each makes one call.
 #[derive(Clone)]
 pub struct Vod(CloudClient);
 
@@ -59,20 +58,13 @@ impl Vod {
     /// # Errors
     /// What the service answered; an answer without RequestId is not the service's, so it says nothing about the
     /// setting.
-    pub async fn get<T, F>(
+    pub async fn get(
         &self,
         endpoint: &EndpointUrl,
         credentials: &Credentials,
         app: &AppId,
-        next_turn: impl FnOnce() -> F,
-    ) -> Result<GetResponse, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let answer = match self
-            .call(endpoint, Operation::Get, &app_only(app), credentials, next_turn)
-            .await
-        {
+    ) -> Result<GetResponse, CallError> {
+        let answer = match self.call(endpoint, Operation::Get, &app_only(app), credentials).await {
             Err(error) if error.is_not_found() => {
                 return Ok(GetResponse {
                     setting: None,
@@ -88,19 +80,13 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered; an answer without RequestId is none.
-    pub async fn set<T, F>(
+    pub async fn set(
         &self,
         endpoint: &EndpointUrl,
         credentials: &Credentials,
         parameters: &[(&'static str, Zeroizing<String>)],
-        next_turn: impl FnOnce() -> F,
-    ) -> Result<String, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let answer = self
-            .call(endpoint, Operation::Set, parameters, credentials, next_turn)
-            .await?;
+    ) -> Result<String, CallError> {
+        let answer = self.call(endpoint, Operation::Set, parameters, credentials).await?;
         answer.request_id.ok_or_else(without_request_id)
     }
 
@@ -108,18 +94,14 @@ impl Vod {
     ///
     /// # Errors
     /// What the service answered.
-    pub async fn delete<T, F>(
+    pub async fn delete(
         &self,
         endpoint: &EndpointUrl,
         credentials: &Credentials,
         app: &AppId,
-        next_turn: impl FnOnce() -> F,
-    ) -> Result<Deleted, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
+    ) -> Result<Deleted, CallError> {
         match self
-            .call(endpoint, Operation::Delete, &app_only(app), credentials, next_turn)
+            .call(endpoint, Operation::Delete, &app_only(app), credentials)
             .await
         {
             Ok(Response {
@@ -133,19 +115,15 @@ impl Vod {
         }
     }
 
-    async fn call<T, F>(
+    async fn call(
         &self,
         endpoint: &EndpointUrl,
         operation: Operation,
         parameters: &[(&'static str, Zeroizing<String>)],
         credentials: &Credentials,
-        next_turn: impl FnOnce() -> F,
-    ) -> Result<Response, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
+    ) -> Result<Response, CallError> {
         self.0
-            .call_in_turn(
+            .attempt(
                 endpoint,
                 Action {
                     version: VERSION,
@@ -153,7 +131,6 @@ impl Vod {
                 },
                 parameters,
                 credentials,
-                next_turn,
             )
             .await
             .map_err(|error| error.of(operation))

@@ -1,16 +1,20 @@
-//! The service as the commands see it: the operator's own client, quota and words, for reading only.
+//! The service as the commands see it: the operator's own door to it, quota and words, for reading only.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::cli::{Config, ServiceArgs};
 use crate::cloud::{CallError, CallObserver, ClientOptions, CloudClient, Endpoints, ErrorClass, Sts, Vod};
-use crate::credentials::{AmbientEnvironment, CredentialProvider, Credentials, EcsRole, Identities};
+use crate::credentials::{AmbientEnvironment, Base, CredentialProvider, Credentials, EcsRole, Identities};
 use crate::domain::{AccountKey, AppId, LiveSetting, Region};
-use crate::quota::{Limiter, Operation, Urgency};
+use crate::lease::Claim;
+use crate::quota::{Calls, Urgency};
+use crate::service::{self, Access, Source, Turn, Unserved};
 
 /// A read that the service throttles or does not answer is tried again for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,12 +26,15 @@ pub struct Service {
     /// The addresses.
     pub endpoints: Endpoints,
     /// Credentials of all kinds.
-    pub credentials: CredentialProvider,
+    pub credentials: Arc<CredentialProvider>,
     /// Whose account a credential belongs to.
-    identities: Identities,
-    vod: Vod,
-    limiter: Limiter,
+    identities: Arc<Identities>,
+    door: service::Service,
+    places: Arc<Semaphore>,
 }
+
+/// So many reads at once.
+const PLACES: usize = 64;
 
 /// Nobody reads metrics of a command.
 struct Unobserved;
@@ -61,11 +68,26 @@ impl Service {
             environment.imds_v1_allowed,
         )
         .map_err(Failure::unknown)?;
+        let credentials = Arc::new(CredentialProvider::new(
+            sts.clone(),
+            endpoints.clone(),
+            environment,
+            ecs,
+            None,
+        ));
+        let identities = Arc::new(Identities::new(sts));
+        let calls = Arc::new(Calls::new(config.vod_qps, |_| {}));
         Ok(Self {
-            credentials: CredentialProvider::new(sts.clone(), endpoints.clone(), environment, ecs, None),
-            identities: Identities::new(sts),
-            vod: Vod::new(cloud),
-            limiter: Limiter::new(config.vod_qps, |_| {}),
+            door: service::Service::new(
+                Vod::new(cloud),
+                calls,
+                Arc::clone(&credentials),
+                Arc::clone(&identities),
+                Claim::always(),
+            ),
+            places: Arc::new(Semaphore::new(PLACES)),
+            credentials,
+            identities,
             endpoints,
         })
     }
@@ -94,24 +116,26 @@ impl Service {
         app: &AppId,
     ) -> Result<Option<LiveSetting>, CallError> {
         let give_up = Instant::now() + PATIENCE;
-        let endpoint = self.endpoints.vod(region);
+        let access = Access {
+            credentials: Arc::new(credentials.clone()),
+            source: Arc::new(Source {
+                base: Base::Given(credentials.clone()),
+                role: None,
+            }),
+            account: account.clone(),
+            account_note: None,
+            endpoint: self.endpoints.vod(region),
+            region: region.clone(),
+            app: app.clone(),
+        };
+        let turn = Turn::begin(Arc::clone(&self.places), Urgency::Check, CancellationToken::new()).await;
         loop {
-            let slot = match self.limiter.acquire(account, Operation::Get, Urgency::Check).await {
-                Ok(slot) => slot,
-                Err(paused) => {
-                    sleep_until(paused.until).await;
-                    continue;
-                }
-            };
-            let again = async || {
-                let slot = self.limiter.acquire(account, Operation::Get, Urgency::Check).await;
-                slot.map_err(|paused| CallError::paused(paused.until))
-            };
-            let answer = self.vod.get(&endpoint, credentials, app, again).await;
-            drop(slot);
-            let error = match answer {
-                Ok(answer) => return Ok(answer.setting),
-                Err(error) => error,
+            let error = match self.door.get(&access, &turn, Instant::now()).await {
+                Ok(live) => return Ok((*live).clone()),
+                Err(Unserved::Rests { until }) => CallError::paused(until),
+                Err(Unserved::Call(error)) => *error,
+                // Neither happens without an election and without a resource that may change.
+                Err(Unserved::Outdated | Unserved::StaleLeader) => CallError::cut_off(),
             };
             let passing = match error.class {
                 ErrorClass::Throttling => true,
@@ -121,9 +145,6 @@ impl Service {
             let next = Instant::now() + error.retry_after.unwrap_or(PAUSE);
             if !passing || next > give_up {
                 return Err(error);
-            }
-            if error.class == ErrorClass::Throttling {
-                self.limiter.throttled(account, error.retry_after);
             }
             sleep_until(next).await;
         }

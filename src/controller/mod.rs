@@ -4,27 +4,23 @@
 //! they must agree on (ownership, quota, memory) is in the shared [`Context`].
 
 mod resource_watch;
+mod runner;
 mod secret_watch;
 mod watch_health;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::admin::Health;
 use crate::api::VodMessageCallback;
+use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
-use crate::reconcile::reconcile;
-
-type Name = ObjectRef<VodMessageCallback>;
 
 pub(crate) use watch_health::silence;
 
@@ -49,35 +45,27 @@ impl Scope {
 }
 
 /// Runs until `ctx.stop` is cancelled and the reconciles that were running have ended.
-pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: UnboundedReceiver<Name>) {
-    let mut senders: HashMap<String, UnboundedSender<Name>> = HashMap::new();
-    let mut controllers = Vec::new();
+pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: UnboundedReceiver<ObjectName>) {
     let everywhere = vec![String::new()];
-    for namespace in if scope.namespaces.is_empty() {
+    let namespaces = if scope.namespaces.is_empty() {
         &everywhere
     } else {
         &scope.namespaces
-    } {
-        let (send, receive) = unbounded_channel();
-        senders.insert(namespace.clone(), send);
-        controllers.push(one(
-            Arc::clone(&ctx),
-            namespace.clone(),
-            scope.clone(),
-            health.clone(),
-            receive,
-        ));
-    }
-    let controllers = futures::future::join_all(controllers);
+    };
+    let watches = namespaces
+        .iter()
+        .map(|namespace| one(Arc::clone(&ctx), namespace.clone(), scope.clone(), health.clone()));
     tokio::select! {
-        _ = controllers => {}
-        () = distribute(woken, senders) => {}
-        () = report_states(Arc::clone(&ctx)) => {}
+        () = runner::run(Arc::clone(&ctx), woken) => {}
+        _ = futures::future::join_all(watches) => {}
+        () = report_states(ctx) => {}
     }
 }
 
-async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health, woken: UnboundedReceiver<Name>) {
+/// Follows one namespace, or all; never ends.
+async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health) {
     let (store, writer) = reflector::store();
+    ctx.stores.add(&namespace, store.clone());
     let (listed, is_listed) = tokio::sync::watch::channel(false);
     let failed = watch_health::Failed::default();
     let api: Api<VodMessageCallback> = match namespace.as_str() {
@@ -94,45 +82,30 @@ async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health,
     );
     let pulse = watch_health::take(api, name, scope.watch, failed.clone(), health.clone());
     let synced = is_listed.clone();
-    let in_vain = stopped_before(is_listed.clone(), ctx.stop.clone());
     let resources = resource_watch::changes(Arc::clone(&ctx), &scope, &namespace, failed, writer, listed);
-    let secrets = secret_watch::changes(Arc::clone(&ctx), &scope, &namespace, is_listed);
-    // Names only: what is behind them is looked up in the store when its turn comes.
-    let pokes = futures::stream::unfold(woken, |mut woken| async {
-        woken.recv().await.map(|name| (name, woken))
-    });
-    let stop = ctx.stop.clone();
-    // Unbounded here, because the waiting is done in `Admission`, where a user's change can pass waiting checks.
-    let controller = Controller::for_stream(resources, store)
-        .with_config(Config::default().concurrency(0))
-        .reconcile_on(pokes)
-        .reconcile_on(secrets)
-        .graceful_shutdown_on(async move { stop.cancelled().await })
-        .run(
-            reconcile,
-            |_, error: &std::convert::Infallible, _| -> Action { match *error {} },
-            ctx,
-        )
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                // A resource that went away while it was queued; everything else is said where it happens.
-                tracing::debug!(%error, "a reconcile was not started");
-            }
+    let secrets = secret_watch::changes(Arc::clone(&ctx), &scope, &namespace, is_listed.clone());
+    let wake = |name: ObjectRef<VodMessageCallback>| {
+        ctx.wake(ObjectName {
+            namespace: name.namespace.unwrap_or_default(),
+            name: name.name,
         });
+    };
+    let first = async {
+        let mut listed = is_listed;
+        if listed.wait_for(|listed| *listed).await.is_ok() {
+            store
+                .state()
+                .iter()
+                .for_each(|resource| ctx.wake(ObjectName::of(resource.as_ref())));
+        }
+        std::future::pending::<()>().await
+    };
     tokio::select! {
-        () = controller => {}
+        () = resources.for_each(|change| { if let Ok(resource) = change { wake(ObjectRef::from_obj(&resource)); } std::future::ready(()) }) => {}
+        () = secrets.for_each(|name| { wake(name); std::future::ready(()) }) => {}
+        () = first => {}
         () = pulse => {}
         () = say_synced(synced, health) => {}
-        () = in_vain => {}
-    }
-}
-
-/// Ends when work must end before the first list was there. The controller would wait for that list for ever, and
-/// nothing has begun that it would have to finish.
-async fn stopped_before(listed: tokio::sync::watch::Receiver<bool>, stop: CancellationToken) {
-    stop.cancelled().await;
-    if *listed.borrow() {
-        std::future::pending().await
     }
 }
 
@@ -140,18 +113,6 @@ async fn stopped_before(listed: tokio::sync::watch::Receiver<bool>, stop: Cancel
 async fn say_synced(mut listed: tokio::sync::watch::Receiver<bool>, health: Health) {
     if listed.wait_for(|listed| *listed).await.is_ok() {
         health.set_synced();
-    }
-    std::future::pending().await
-}
-
-/// Brings each wake to the controller of its namespace; never ends.
-async fn distribute(mut woken: UnboundedReceiver<Name>, senders: HashMap<String, UnboundedSender<Name>>) {
-    while let Some(name) = woken.recv().await {
-        let namespace = name.namespace.clone().unwrap_or_default();
-        if let Some(sender) = senders.get(&namespace).or_else(|| senders.get("")) {
-            // A closed channel: that controller has ended with the others.
-            let _ = sender.send(name);
-        }
     }
     std::future::pending().await
 }

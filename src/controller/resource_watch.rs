@@ -111,7 +111,6 @@ fn what_wakes(resource: &VodMessageCallback) -> Option<u64> {
 /// A resource that was seen.
 struct Known {
     name: ObjectName,
-    change: u64,
 }
 
 /// Follows the watch with the ownership index and the object_states.
@@ -155,18 +154,12 @@ impl WatchIndex {
 
     fn seen(&self, resource: &VodMessageCallback) -> (String, Known) {
         let uid = resource.uid().unwrap_or_default();
-        let change = what_wakes(resource).unwrap_or_default();
-        if self.known.get(&uid).is_some_and(|before| before.change != change)
-            && let Some(entry) = self.ctx.object_states.find(&uid)
-        {
-            entry.changed.notify_one();
-        }
         let name = ObjectName::of(resource);
         self.ctx.secret_users.refer(&uid, &name, &resource.spec);
         let contender = contender(&self.ctx, resource);
         let woken = self.ctx.ownership().upsert(contender);
         self.ctx.wake_all(woken);
-        (uid, Known { name, change })
+        (uid, Known { name })
     }
 
     fn gone(&self, uid: &str, name: &ObjectName) {

@@ -1,18 +1,29 @@
-//! The service's quota, 15 calls a second for each account and operation, and who gets its share first.
+//! What goes when: the service's quota of calls, who gets its share first, and how much is worked on at once.
+//!
+//! One mechanism. Resources wait in [`Queue`], in a line for each account and endpoint, where waiting costs nothing;
+//! a pass begins when its line has room for it, and each of its calls takes a place in the account's last second.
 
-mod admission;
-mod limiter;
-mod shared_reads;
-mod spacing;
+mod calls;
+mod pace;
+mod queue;
+mod window;
 
-pub use admission::{Admission, Admitted};
-pub use limiter::{Limiter, Paused, Slot};
-pub use shared_reads::SharedReads;
+#[cfg(test)]
+mod calls_tests;
+#[cfg(test)]
+mod queue_tests;
 
-pub use crate::cloud::Operation;
+use std::time::Duration;
+
+pub use calls::{Calls, NoPermit, Permit};
+pub use queue::{Begun, Line, Owner, Position, Queue, Sizes};
+pub use window::Answered;
+
+/// The span that the service's quota is about.
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// Whether a user waits for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
     /// Something the user did.
     Change,

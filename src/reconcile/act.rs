@@ -2,14 +2,12 @@
 
 use tokio::time::Instant;
 
-use super::context::{Context, LiveRead};
 use super::failure::Failure;
-use super::object_state::Entry;
-use super::observe::{self, Access};
-use crate::cloud::CallError;
+use super::object_state::{Live, Sets};
+use super::pass::Pass;
+use crate::cloud::{ErrorClass, Operation};
 use crate::domain::{FieldDifference, Setting};
-use crate::ownership::ObjectName;
-use crate::quota::{Operation, Slot, Urgency};
+use crate::service::{Access, LiveRead, Turn, Unserved};
 use crate::status::Reason;
 
 /// A SetMessageCallback that succeeded.
@@ -22,10 +20,8 @@ pub struct Applied {
     pub rewritten: Vec<FieldDifference>,
 }
 
-/// Who and what a change is, for the one log line that each change gets.
-pub struct Change<'a> {
-    /// Whose.
-    pub resource: &'a ObjectName,
+/// Why a change is made, for the one log line that each change gets.
+pub struct Change {
     /// Why.
     pub why: &'static str,
     /// The fields that change, where they are known.
@@ -34,50 +30,45 @@ pub struct Change<'a> {
 
 /// Calls SetMessageCallback and reads the setting back.
 pub async fn set(
-    ctx: &Context,
+    pass: &Pass,
+    turn: &Turn,
     access: &Access,
     wanted: &Setting,
-    entry: &Entry,
-    change: &Change<'_>,
+    change: &Change,
 ) -> Result<Applied, Failure> {
-    let slot = slot(ctx, access, Operation::Set).await?;
-    {
-        let mut memory = entry.lock();
-        memory.writing = true;
-        memory.set_was_sent = true;
-        // Until the answer is here it is not known what the service holds.
-        memory.live_is_known = false;
-    }
+    let ctx = &pass.ctx;
     let parameters = wanted.to_parameters(&access.app);
-    let next_turn = || {
-        drop(slot);
-        observe::slot(ctx, access, Operation::Set, Urgency::Change)
+    let about_to_send = || {
+        let wanted = pass.is_still_wanted();
+        if wanted {
+            let mut state = pass.entry.lock();
+            state.sets = Sets::Sent;
+            // Until the answer is here it is not known what the service holds.
+            state.live = Live::Unknown;
+        }
+        wanted
     };
-    let call = ctx
-        .vod
-        .set(&access.endpoint, &access.credentials, &parameters, next_turn);
-    let result = ctx.while_leading(call).await;
-    ctx.reads.forget(&access.key());
+    let result = ctx.service.set(access, turn, &parameters, &about_to_send).await;
     let request_id = match result {
         Ok(request_id) => request_id,
-        Err(error) => {
-            entry.lock().live_is_known = !error.lost_answer;
-            return Err(call_failed(ctx, access, "SetMessageCallback", change, error));
+        Err(unserved) => {
+            if matches!(&unserved, Unserved::Call(error) if !error.lost_answer) {
+                pass.note_live(Live::Known);
+            }
+            return Err(refused(Operation::Set, unserved));
         }
     };
-    log_change(access, "SetMessageCallback", change, &request_id);
-    entry.lock().live_is_known = true;
-    let (live, rewritten) = match observe::live(ctx, access, Urgency::Change, Instant::now()).await {
+    log_change(pass, access, Operation::Set, change, &request_id);
+    let read_back = ctx.service.get(access, turn, Instant::now()).await;
+    let (live, rewritten) = match read_back {
         Ok(live) => {
+            pass.note_live(Live::Known);
             let rewritten = wanted.differences((*live).as_ref(), None);
             (Some(live), rewritten)
         }
-        Err(failure) => {
-            tracing::warn!(
-                resource = %change.resource,
-                ?failure,
-                "the setting was applied but could not be read back yet"
-            );
+        Err(unserved) => {
+            pass.note_live(Live::ReadBackDue);
+            tracing::warn!(?unserved, "the setting was applied but could not be read back yet");
             (None, Vec::new())
         }
     };
@@ -89,66 +80,48 @@ pub async fn set(
 }
 
 /// Calls DeleteMessageCallback.
-pub async fn delete(ctx: &Context, access: &Access, change: &Change<'_>) -> Result<(), Failure> {
-    let slot = slot(ctx, access, Operation::Delete).await?;
-    let next_turn = || {
-        drop(slot);
-        observe::slot(ctx, access, Operation::Delete, Urgency::Change)
-    };
-    let call = ctx
-        .vod
-        .delete(&access.endpoint, &access.credentials, &access.app, next_turn);
-    let result = ctx.while_leading(call).await;
-    ctx.reads.forget(&access.key());
-    match result {
-        Ok(deleted) => {
+pub async fn delete(pass: &Pass, turn: &Turn, access: &Access, change: &Change) -> Result<(), Failure> {
+    match pass.ctx.service.delete(access, turn, &|| pass.is_still_wanted()).await {
+        Ok(request_id) => {
             log_change(
+                pass,
                 access,
-                "DeleteMessageCallback",
+                Operation::Delete,
                 change,
-                deleted.request_id.as_deref().unwrap_or_default(),
+                request_id.as_deref().unwrap_or_default(),
             );
             Ok(())
         }
-        Err(error) => Err(call_failed(ctx, access, "DeleteMessageCallback", change, error)),
+        Err(unserved) => Err(refused(Operation::Delete, unserved)),
     }
 }
 
-/// Waits for the quota; afterwards this process must still be the one that may write.
-async fn slot(ctx: &Context, access: &Access, operation: Operation) -> Result<Slot, Failure> {
-    let slot = observe::slot(ctx, access, operation, Urgency::Change).await?;
-    if ctx.may_write() {
-        Ok(slot)
-    } else {
-        Err(Failure::Stopping)
-    }
-}
-
-fn call_failed(ctx: &Context, access: &Access, action: &str, change: &Change<'_>, error: CallError) -> Failure {
-    observe::note_call_error(ctx, access, &error);
+fn refused(operation: Operation, unserved: Unserved) -> Failure {
+    let Unserved::Call(error) = &unserved else {
+        return Failure::from(unserved);
+    };
     tracing::warn!(
-        resource = %change.resource,
-        action,
+        action = operation.action(),
         code = %error.code,
         request_id = error.request_id.as_deref().unwrap_or_default(),
         "a change was not made"
     );
-    if error.class == crate::cloud::ErrorClass::Spec && action == "DeleteMessageCallback" {
+    if error.class == ErrorClass::Spec && operation == Operation::Delete {
         // The spec is not what a deletion sends, so the user is told about the service instead.
         return Failure::Waiting {
             reason: Reason::ServiceUnavailable,
             message: format!("the service refused the deletion ({}): {}", error.code, error.message),
             not_before: error.retry_after,
-            call: Some(Box::new(error)),
+            call: Some(error.clone()),
         };
     }
-    Failure::from(error)
+    Failure::from(unserved)
 }
 
-fn log_change(access: &Access, action: &str, change: &Change<'_>, request_id: &str) {
+fn log_change(pass: &Pass, access: &Access, operation: Operation, change: &Change, request_id: &str) {
     tracing::info!(
-        resource = %change.resource,
-        action,
+        resource = %pass.name,
+        action = operation.action(),
         why = change.why,
         fields = %change.fields,
         account = access.account.account().map_or("unknown", |id| id.0.as_str()),

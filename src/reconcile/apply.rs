@@ -1,101 +1,111 @@
 //! The pipeline for a resource that stays: observe → decide → act → report.
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::act::{self, Change};
 use super::decide::{Cause, KeyStanding, Observed, OwedReadBack, Plan};
 use super::failure::Failure;
+use super::next_action::End;
+use super::object_state::{Failing, Live};
 use super::observe::{self, Inputs};
-use super::report::{StatusUpdate, last_error, report};
+use super::pass::Pass;
+use super::report::{StatusUpdate, last_error};
 use super::trigger::{Due, version_of};
-use super::{Pass, convert, finalizer, warnings};
-use crate::api::{AppliedKeySecret, AppliedSetting, ObservedSecret};
+use super::{convert, finalizer, warnings};
+use crate::api::{AppliedKeySecret, AppliedSetting, ManagementPolicy};
 use crate::domain::{FieldDifference, LiveSetting, ReadBack};
 use crate::events::{EventReason, Notice};
-use crate::quota::Urgency;
 use crate::schedule::Correction;
+use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What an attempt found out, also one that failed later.
-#[derive(Default)]
-struct Seen {
-    /// The Secrets that it read.
-    secrets: Vec<ObservedSecret>,
-    /// The account, where STS named it. A resource that waits for its owner to go must know it after a restart.
-    account: Option<String>,
-    /// The service's address.
-    endpoint: Option<String>,
+/// Brings one resource forward and reports.
+pub async fn apply(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
+    let attempt = attempt(pass, turn).await;
+    report(pass, attempt).await
 }
 
-/// Brings one resource forward and reports.
-pub async fn apply(pass: &mut Pass<'_>, urgency: Urgency, what: Due) -> Result<(), Failure> {
-    // After a restart what the stored status already speaks of has been told.
-    let told = pass.resource.status.as_ref().and_then(|s| s.observed_generation) == pass.resource.metadata.generation;
-    let due = if told {
-        Vec::new()
-    } else {
-        warnings::warnings(&pass.resource.spec)
-    };
-    for (reason, note) in due {
-        pass.ctx.events.publish(pass.resource, Notice::warning(reason, note));
-    }
-    let mut seen = Seen::default();
-    let result = attempt(pass, urgency, &mut seen).await;
-    pass.retry_inputs.note_versions_read(&seen.secrets);
-    let mut update = match result {
+/// Says what came of an attempt.
+pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Result<End, Failure> {
+    let seen = pass.seen().clone();
+    let mut update = match attempt {
         Ok(update) => {
-            pass.entry.lock().failing_since = None;
+            pass.entry.lock().failing = None;
             update
         }
         Err(failure) => {
-            let failure = failure.unless_past(pass.ctx.claim.holds());
-            failed(pass, what, seen, &failure).await?;
+            // What a stale leader meets is no news of the resource: whoever leads now finds out for itself.
+            if !pass.ctx.claim.holds() {
+                return Err(Failure::StaleLeader);
+            }
+            if let Some(mut update) = failed(pass, &failure) {
+                update.events.splice(0..0, spec_warnings(pass));
+                tracing::info!(class = failure.class(), "reconcile failed");
+                pass.report(update).await;
+            }
             return Err(failure);
         }
     };
     update.account = seen.account;
     update.endpoint = seen.endpoint;
     update.observed_secrets = Some(seen.secrets);
-    update.handled.clone_from(&pass.retry_inputs.requested);
+    update.handled.clone_from(&pass.inputs.requested);
     update.last_error = Some(None);
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
-    let contested = ready_reason(&pass.status.conditions) == Some(Reason::Contested);
+    update.events.splice(0..0, spec_warnings(pass));
+    let contested = update
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.reason == Reason::Contested);
+    pass.report(update).await;
     if contested {
-        Err(Failure::stalled(Reason::Contested, "said in the status already"))
-    } else {
-        Ok(())
+        return Err(Failure::stalled(Reason::Contested, "said in the status already"));
     }
+    Ok(match pass.entry.lock().live {
+        Live::ReadBackDue => End::ReadBackDue,
+        Live::Known | Live::Unknown => End::Done,
+    })
 }
 
-async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Result<StatusUpdate, Failure> {
-    let (ctx, resource) = (pass.ctx, pass.resource);
-    let asked_at = Instant::now();
-    let inputs = observe::inputs(ctx, resource, &mut seen.secrets).await?;
-    let moved = moved_account(pass, &inputs);
-    if !moved {
-        seen.account = inputs.access.account.account().map(|id| id.0.clone());
-        seen.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
+/// What is worth a word about the spec; after a restart what the stored status already speaks of has been told.
+fn spec_warnings(pass: &Pass) -> Vec<Notice> {
+    let status = pass.resource.status.as_ref();
+    if status.and_then(|s| s.observed_generation) == pass.resource.metadata.generation {
+        return Vec::new();
     }
-    observe::ownership(ctx, resource).await?;
+    let warnings = warnings::warnings(&pass.resource.spec);
+    warnings
+        .into_iter()
+        .map(|(reason, note)| Notice::warning(reason, note))
+        .collect()
+}
+
+/// Observes, decides and acts. What comes of it is a value; nothing is said yet.
+pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> {
+    let ctx = &pass.ctx;
+    let asked_at = Instant::now();
+    let inputs = observe::inputs(pass, turn).await?;
+    let access = &inputs.access;
+    let (moved, left_behind) = moved_account(pass, &inputs);
+    let note_account = || {
+        let mut seen = pass.seen();
+        seen.account = access.account.account().map(|id| id.0.clone());
+        seen.endpoint = Some(access.endpoint.as_str().to_owned());
+    };
+    // Of another account only once something was done there: until then the old one is what the words are about.
+    if !moved {
+        note_account();
+    }
+    observe::ownership(pass, turn).await?;
+    pass.join_line(access)?;
 
     let baseline = pass.status.reported.as_ref().filter(|_| !moved);
     let baseline = baseline.and_then(convert::baseline);
     let applied = pass.status.applied.as_ref().filter(|_| !moved);
-    let (live_is_known, owed) = {
-        let memory = pass.entry.lock();
-        // Read once and believed: a second read comes with the pass as one piece.
-        let owed = if memory.read_back_due {
-            OwedReadBack::Second
-        } else {
-            OwedReadBack::No
-        };
-        (memory.live_is_known, owed)
-    };
+    let known = pass.entry.lock().live;
     let facts = Observed {
         wanted: &inputs.wanted,
         wanted_applied: &inputs.wanted_applied,
@@ -103,62 +113,85 @@ async fn attempt(pass: &mut Pass<'_>, urgency: Urgency, seen: &mut Seen) -> Resu
         unconfirmed: false,
         baseline: baseline.as_ref(),
         key: key_standing(pass, &inputs.wanted_applied, applied),
-        owed,
-        policy: resource.spec.management_policy,
+        // Read once and believed: a second read comes with the pass as one piece.
+        owed: match known {
+            Live::ReadBackDue => OwedReadBack::Second,
+            Live::Known | Live::Unknown => OwedReadBack::No,
+        },
+        policy: pass.resource.spec.management_policy,
     };
-    let not_before = match urgency {
-        Urgency::Change => asked_at,
-        Urgency::Check => asked_at
-            .checked_sub(SHARED_READ_AGE.min(pass.interval / 2))
-            .unwrap_or(asked_at),
-    };
-    let live = if facts.needs_live(live_is_known) {
-        let live = observe::live(ctx, &inputs.access, urgency, not_before).await?;
-        let mut memory = pass.entry.lock();
-        memory.live_is_known = true;
-        memory.read_back_due = false;
+    let live = if facts.needs_live(known == Live::Known) {
+        let read = ctx.service.get(access, turn, not_before(pass, asked_at));
+        // Whatever the live setting is, a resource that may change it holds the finalizer first: the two waits do not
+        // depend on each other.
+        let (live, finalizer) = if facts.policy == ManagementPolicy::Observe {
+            (read.await, Ok(()))
+        } else {
+            tokio::join!(read, finalizer::put_on(ctx, &pass.resource))
+        };
+        finalizer?;
+        let live = live?;
+        pass.note_live(Live::Known);
         Some(live)
     } else {
+        finalizer::put_on(ctx, &pass.resource).await?;
         None
     };
     let plan = facts.decide(live.as_deref().map(Option::as_ref));
     let live = live.as_deref().and_then(Option::as_ref);
-    let mut update = carry_out(pass, &inputs, plan, live).await?;
+    let mut update = carry_out(pass, turn, &inputs, plan, live).await?;
     if let Some(outcome) = &mut update.outcome {
-        outcome.credentials_note.clone_from(&inputs.access.account_note);
+        outcome.credentials_note.clone_from(&access.account_note);
     }
-    // Of another account only once something was done there: until then the old one is what the words are about.
-    seen.account = inputs.access.account.account().map(|id| id.0.clone());
-    seen.endpoint = Some(inputs.access.endpoint.as_str().to_owned());
+    update.events.extend(left_behind);
+    note_account();
     update.forget_applied = moved;
     Ok(update)
 }
 
+/// Since when a read of the live setting counts for this pass.
+fn not_before(pass: &Pass, asked_at: Instant) -> Instant {
+    if let Some(head) = pass.entry.lock().schedule.as_ref().and_then(|schedule| schedule.head) {
+        return head;
+    }
+    match pass.due {
+        Due::ScheduledCheck => asked_at
+            .checked_sub(SHARED_READ_AGE.min(pass.interval / 2))
+            .unwrap_or(asked_at),
+        _ => asked_at,
+    }
+}
+
 /// Carries out a plan and says what came of it.
 async fn carry_out(
-    pass: &Pass<'_>,
+    pass: &Pass,
+    turn: &Turn,
     inputs: &Inputs,
     plan: Plan,
     live: Option<&LiveSetting>,
 ) -> Result<StatusUpdate, Failure> {
-    let tell = |notice: Notice| pass.ctx.events.publish(pass.resource, notice);
     match plan {
         Plan::Set(Cause::First { replacing }) => {
+            let mut update = set(
+                pass,
+                turn,
+                inputs,
+                "first",
+                convert::field_list(&replacing),
+                Reason::Applied,
+            )
+            .await?;
             if !replacing.is_empty() {
-                tell(Notice::warning(EventReason::Replacing, replaced_words(&replacing)));
+                let notice = Notice::warning(EventReason::Replacing, replaced_words(&replacing));
+                update.events.insert(0, notice);
             }
-            set(pass, inputs, "first", convert::field_list(&replacing), Reason::Applied).await
+            Ok(update)
         }
-        Plan::Set(Cause::Change) => set(pass, inputs, "change", String::new(), Reason::Applied).await,
-        Plan::Set(Cause::Drift(found)) => correct(pass, inputs, found).await,
+        Plan::Set(Cause::Change) => set(pass, turn, inputs, "change", String::new(), Reason::Applied).await,
+        Plan::Set(Cause::Drift(found)) => correct(pass, turn, inputs, found).await,
         // Not planned for a second read.
         Plan::ReadAgain => Ok(StatusUpdate::default()),
         Plan::Adopt(baseline) => {
-            finalizer::put_on(pass.ctx, pass.resource).await?;
-            tell(Notice::normal(
-                EventReason::Adopted,
-                "the service already holds what the spec says; no call was needed",
-            ));
             in_sync(pass);
             Ok(StatusUpdate {
                 outcome: Some(Outcome::new(
@@ -167,6 +200,10 @@ async fn carry_out(
                 )),
                 applied: Some(inputs.wanted_applied.clone()),
                 reported: Some(Some(convert::reported(&baseline))),
+                events: vec![Notice::normal(
+                    EventReason::Adopted,
+                    "the service already holds what the spec says; no call was needed",
+                )],
                 ..StatusUpdate::default()
             })
         }
@@ -180,36 +217,18 @@ async fn carry_out(
                 Reason::InSync
             };
             Ok(StatusUpdate {
-                outcome: Some(Outcome::new(reason, words(reason))),
                 applied: Some(inputs.wanted_applied.clone()),
                 reported: baseline.map(|baseline| Some(convert::reported(&baseline))),
-                ..StatusUpdate::default()
+                ..said(Outcome::new(reason, words(reason)))
             })
         }
-        Plan::TakeBaseline { reworded, baseline } => {
-            tell_rewritten(pass, &reworded);
-            Ok(StatusUpdate {
-                outcome: Some(Outcome::new(Reason::Applied, words(Reason::Applied))),
-                applied: Some(inputs.wanted_applied.clone()),
-                reported: Some(Some(convert::reported(&baseline))),
-                ..StatusUpdate::default()
-            })
-        }
-        Plan::ReportDrift(found) => {
-            if pass.status.differences != convert::differences(&found) {
-                pass.ctx.metrics.drift("reported");
-                let fields = convert::field_list(&found);
-                tell(Notice::warning(
-                    EventReason::DriftDetected,
-                    format!("changed at the service, left as found (ApplyOnly): {fields}"),
-                ));
-            }
-            let message = format!(
-                "the service holds another value for {}; managementPolicy ApplyOnly leaves it",
-                convert::field_list(&found)
-            );
-            Ok(differing(Reason::Drifted, message, found))
-        }
+        Plan::TakeBaseline { reworded, baseline } => Ok(StatusUpdate {
+            applied: Some(inputs.wanted_applied.clone()),
+            reported: Some(Some(convert::reported(&baseline))),
+            events: rewritten_notice(&reworded).into_iter().collect(),
+            ..said(Outcome::new(Reason::Applied, words(Reason::Applied)))
+        }),
+        Plan::ReportDrift(found) => Ok(reported_drift(pass, found)),
         Plan::ReportObserved(found) => {
             let message = if found.is_empty() {
                 "observed: the service holds what the spec says".to_owned()
@@ -228,45 +247,53 @@ async fn carry_out(
     }
 }
 
-fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
-    let outcome = Outcome {
-        differences: found,
-        ..Outcome::new(reason, message)
-    };
+fn said(outcome: Outcome) -> StatusUpdate {
     StatusUpdate {
         outcome: Some(outcome),
         ..StatusUpdate::default()
     }
 }
 
+fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
+    said(Outcome {
+        differences: found,
+        ..Outcome::new(reason, message)
+    })
+}
+
+fn reported_drift(pass: &Pass, found: Vec<FieldDifference>) -> StatusUpdate {
+    let fields = convert::field_list(&found);
+    let is_news = pass.status.differences != convert::differences(&found);
+    let message = format!("the service holds another value for {fields}; managementPolicy ApplyOnly leaves it");
+    let mut update = differing(Reason::Drifted, message, found);
+    if is_news {
+        update.drift = Some("reported");
+        update.events.push(Notice::warning(
+            EventReason::DriftDetected,
+            format!("changed at the service, left as found (ApplyOnly): {fields}"),
+        ));
+    }
+    update
+}
+
 async fn set(
-    pass: &Pass<'_>,
+    pass: &Pass,
+    turn: &Turn,
     inputs: &Inputs,
     why: &'static str,
     fields: String,
     reason: Reason,
 ) -> Result<StatusUpdate, Failure> {
-    finalizer::put_on(pass.ctx, pass.resource).await?;
-    let name = pass.name();
-    let change = Change {
-        resource: &name,
-        why,
-        fields,
+    let change = Change { why, fields };
+    let applied = act::set(pass, turn, &inputs.access, &inputs.wanted, &change).await?;
+    let told = if reason == Reason::DriftCorrected {
+        EventReason::DriftCorrected
+    } else {
+        EventReason::Applied
     };
-    let applied = act::set(pass.ctx, &inputs.access, &inputs.wanted, pass.entry, &change).await?;
-    pass.entry.lock().read_back_due = applied.live.is_none();
-    pass.ctx.events.publish(
-        pass.resource,
-        Notice::normal(
-            if reason == Reason::DriftCorrected {
-                EventReason::DriftCorrected
-            } else {
-                EventReason::Applied
-            },
-            format!("SetMessageCallback succeeded, RequestId {}", applied.request_id),
-        ),
-    );
-    tell_rewritten(pass, &applied.rewritten);
+    let note = format!("SetMessageCallback succeeded, RequestId {}", applied.request_id);
+    let mut events = vec![Notice::normal(told, note)];
+    events.extend(rewritten_notice(&applied.rewritten));
     let form = pass.status.reported.as_ref().and_then(convert::baseline);
     let form = form.and_then(|baseline| baseline.key_form);
     let judged = applied
@@ -282,42 +309,44 @@ async fn set(
         request_id: Some(applied.request_id),
         applied: Some(inputs.wanted_applied.clone()),
         reported: Some(baseline.map(convert::reported)),
+        events,
         ..StatusUpdate::default()
     })
 }
 
-async fn correct(pass: &Pass<'_>, inputs: &Inputs, found: Vec<FieldDifference>) -> Result<StatusUpdate, Failure> {
+async fn correct(
+    pass: &Pass,
+    turn: &Turn,
+    inputs: &Inputs,
+    found: Vec<FieldDifference>,
+) -> Result<StatusUpdate, Failure> {
     let now = Instant::now();
     let fields = convert::field_list(&found);
     let correction = pass.entry.lock().contest.on_drift(now, pass.interval);
     if let Correction::Hold { .. } = correction {
-        if ready_reason(&pass.status.conditions) != Some(Reason::Contested) {
-            pass.ctx.metrics.drift("contested");
-        }
         let message = format!(
             "somebody else keeps changing {fields}: corrections are paused and tried again once in 10 check intervals; \
              find the other writer (another cluster, a script, the console)"
         );
-        pass.ctx.events.publish(
-            pass.resource,
-            Notice::warning(EventReason::of(Reason::Contested), message.clone()),
-        );
-        return Ok(differing(Reason::Contested, message, found));
+        let is_news = ready_reason(&pass.status.conditions) != Some(Reason::Contested);
+        return Ok(StatusUpdate {
+            drift: is_news.then_some("contested"),
+            events: vec![Notice::warning(EventReason::of(Reason::Contested), message.clone())],
+            ..differing(Reason::Contested, message, found)
+        });
     }
-    pass.ctx.events.publish(
-        pass.resource,
-        Notice::warning(
-            EventReason::DriftDetected,
-            format!("changed at the service, being corrected: {fields}"),
-        ),
+    let detected = Notice::warning(
+        EventReason::DriftDetected,
+        format!("changed at the service, being corrected: {fields}"),
     );
-    let update = set(pass, inputs, "drift", fields, Reason::DriftCorrected).await?;
+    let mut update = set(pass, turn, inputs, "drift", fields, Reason::DriftCorrected).await?;
     pass.entry.lock().contest.corrected(now);
-    pass.ctx.metrics.drift("corrected");
+    update.events.insert(0, detected);
+    update.drift = Some("corrected");
     Ok(update)
 }
 
-fn in_sync(pass: &Pass<'_>) {
+fn in_sync(pass: &Pass) {
     pass.entry.lock().contest.on_in_sync(Instant::now(), pass.interval);
 }
 
@@ -342,41 +371,37 @@ fn replaced_words(replacing: &[FieldDifference]) -> String {
     format!("replacing a setting that was already there: {list}")
 }
 
-fn tell_rewritten(pass: &Pass<'_>, rewritten: &[FieldDifference]) {
-    if !rewritten.is_empty() {
+fn rewritten_notice(rewritten: &[FieldDifference]) -> Option<Notice> {
+    (!rewritten.is_empty()).then(|| {
         let fields = convert::field_list(rewritten);
         let note = format!(
             "the service reports its own words for {fields} (see status.reported); they are taken as the baseline"
         );
-        pass.ctx
-            .events
-            .publish(pass.resource, Notice::warning(EventReason::ReadBackDiffers, note));
-    }
+        Notice::warning(EventReason::ReadBackDiffers, note)
+    })
 }
 
 /// Credentials that now belong to another account leave the old account's setting behind.
-fn moved_account(pass: &Pass<'_>, inputs: &Inputs) -> bool {
+fn moved_account(pass: &Pass, inputs: &Inputs) -> (bool, Option<Notice>) {
     let (Some(old), Some(new)) = (&pass.status.account_id, inputs.access.account.account()) else {
-        return false;
+        return (false, None);
     };
     if *old == new.0 {
-        return false;
+        return (false, None);
     }
-    if pass.status.applied.is_some() {
-        let spec = &pass.resource.spec;
+    let spec = &pass.resource.spec;
+    let notice = pass.status.applied.is_some().then(|| {
         let note = format!(
             "the credentials moved from account {old} to {new}: the setting of account {old} in {} for {} stays as it is; remove it there if it is not wanted",
             spec.region, spec.app_id
         );
-        pass.ctx
-            .events
-            .publish(pass.resource, Notice::warning(EventReason::AccountChanged, note));
-    }
-    true
+        Notice::warning(EventReason::AccountChanged, note)
+    });
+    (true, notice)
 }
 
 /// Whether the AuthKey that the spec names is the one that was applied.
-fn key_standing(pass: &Pass<'_>, wanted: &AppliedSetting, applied: Option<&AppliedSetting>) -> KeyStanding {
+fn key_standing(pass: &Pass, wanted: &AppliedSetting, applied: Option<&AppliedSetting>) -> KeyStanding {
     let wanted = wanted.auth_key_secret.as_ref();
     let applied = applied.and_then(|applied| applied.auth_key_secret.as_ref());
     let read =
@@ -385,37 +410,41 @@ fn key_standing(pass: &Pass<'_>, wanted: &AppliedSetting, applied: Option<&Appli
     KeyStanding::of(wanted, applied, spoken_for)
 }
 
-/// Says in the status and in an event what went wrong, as far as the contract wants it said.
-async fn failed(pass: &mut Pass<'_>, what: Due, seen: Seen, failure: &Failure) -> Result<(), Failure> {
-    let (Failure::Stalled { reason, message, .. } | Failure::Waiting { reason, message, .. }) = failure else {
-        return Ok(());
-    };
+/// What the status and the events say of a failure, as far as the contract wants it said.
+fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
+    let told = failure.told()?;
+    let seen = pass.seen().clone();
     let mut update = StatusUpdate {
         last_error: last_error(failure, Timestamp::now()).map(Some),
-        handled: pass.retry_inputs.requested.clone(),
+        handled: pass.inputs.requested.clone(),
         account: seen.account,
         endpoint: seen.endpoint,
         ..StatusUpdate::default()
     };
     // While the account rests no call is made, so what the service said last still says more.
-    if failure.is_a_rest() && pass.status.last_error.is_some() {
+    let rests = matches!(failure, Failure::Throttled { call: None, .. });
+    if rests && pass.status.last_error.is_some() {
         update.last_error = None;
     }
-    let passing = matches!(failure, Failure::Waiting { .. });
-    if passing && pass.holds_generation() {
+    if told.passes && pass.holds_generation() {
         // A check that fails in passing leaves the words as they are, until it has failed for long.
-        let since = *pass.entry.lock().failing_since.get_or_insert_with(Instant::now);
-        if what != Due::Change && since.elapsed() < pass.interval {
+        let mut state = pass.entry.lock();
+        let failing = state.failing.get_or_insert_with(|| Failing {
+            since: Instant::now(),
+            since_time: Timestamp::now(),
+            times: 0,
+        });
+        failing.times = failing.times.saturating_add(1);
+        if pass.due != Due::Change && failing.since.elapsed() < pass.interval {
             update.last_error = None;
         }
     } else {
         // What waits for a retry must find its Secrets changed again after a restart.
-        update.observed_secrets = (!passing).then_some(seen.secrets);
-        update.outcome = Some(Outcome::new(*reason, message.clone()));
-        let notice = Notice::warning(EventReason::of(*reason), message.clone());
-        pass.ctx.events.publish(pass.resource, notice);
+        update.observed_secrets = (!told.passes).then_some(seen.secrets);
+        update.outcome = Some(Outcome::new(told.reason, told.message));
+        update
+            .events
+            .push(Notice::warning(EventReason::of(told.reason), told.message));
     }
-    tracing::info!(resource = %pass.name(), uid = %pass.resource.uid().unwrap_or_default(), class = failure.class(), "not done yet");
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
-    Ok(())
+    Some(update)
 }

@@ -7,11 +7,13 @@ use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::observe;
+use super::pass::Pass;
 use super::secrets;
 use super::trigger::{SecretVersion, version_of};
 use crate::api::VodMessageCallback;
 use crate::domain::{AccountId, AccountKey};
 use crate::ownership::{Claim, ObjectName, Ownership};
+use crate::service::Turn;
 
 /// So many are asked at once.
 const AT_ONCE: usize = 16;
@@ -33,7 +35,7 @@ pub fn proven_by_status(resource: &VodMessageCallback, version: Option<&str>) ->
 /// What the watches prove of a resource's account before it is asked.
 pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> Claim {
     let namespace = resource.namespace().unwrap_or_default();
-    let version = secrets::credentials_name(&resource.spec).map(|name| ctx.secrets.sight(&namespace, name));
+    let version = secrets::credentials_name(&resource.spec).map(|name| ctx.secrets.version(&namespace, name));
     let version = match &version {
         Some(SecretVersion::Present(version)) => Some(version.as_str()),
         Some(SecretVersion::Gone | SecretVersion::Unknown) | None => None,
@@ -52,25 +54,26 @@ pub fn take_over(ctx: &Context, resource: &VodMessageCallback) {
 }
 
 /// Whether a resource owns its setting; older ones whose account nobody knows yet are asked first.
-pub async fn judge(ctx: &Context, uid: &str) -> Ownership {
+pub async fn judge(pass: &Pass, turn: &Turn) -> Ownership {
+    let (ctx, uid) = (&pass.ctx, pass.uid.as_str());
     let first = ctx.ownership().ownership_of(uid);
     let Ownership::Waits { .. } = first else { return first };
     let unasked = ctx.ownership().unasked_before(uid);
     if unasked.is_empty() {
         return first;
     }
-    let asked = unasked.into_iter().map(|(uid, name)| ask(ctx, uid, name));
+    let asked = unasked.into_iter().map(|(uid, name)| ask(ctx, turn, uid, name));
     stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>().await;
     ctx.ownership().ownership_of(uid)
 }
 
 /// Asks whose account another resource names, in its own name, without waiting for its turn: it makes no call to VOD.
-async fn ask(ctx: &Context, uid: String, name: ObjectName) {
+async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &name.namespace);
     match api.get_opt(&name.name).await {
         Ok(Some(resource)) if resource.uid().as_deref() == Some(&uid) => {
             // What comes of it is noted in the index; the resource's own pass says it.
-            let _ = Box::pin(observe::access_only(ctx, &Arc::new(resource))).await;
+            let _ = Box::pin(observe::access_only(&Pass::look(ctx, Arc::new(resource)), turn)).await;
         }
         // It is gone, and the watch will say so; or it cannot be read, and holds nobody up.
         Ok(_) => {}

@@ -1,66 +1,76 @@
 //! The pipeline for a resource that goes: its setting is removed if it is still the one it applied, and the resource
-//! is let go, whatever happens, after the grace period.
+//! is released, whatever happens, after the grace period.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::act::{self, Change};
-use super::context::Context;
 use super::decide::{self, Cleanup, Ours};
 use super::failure::Failure;
+use super::next_action::End;
+use super::object_state::Sets;
 use super::observe;
-use super::report::{StatusUpdate, last_error, report};
-use super::{Pass, convert, finalizer};
-use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy, VodMessageCallback};
+use super::pass::Pass;
+use super::report::{StatusUpdate, last_error};
+use super::{convert, finalizer};
+use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy};
 use crate::events::{EventReason, Notice};
 use crate::ownership::Ownership;
-use crate::quota::Urgency;
+use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
-/// How long until the grace period of a deletion ends.
-pub fn until_release(ctx: &Context, resource: &VodMessageCallback) -> Duration {
-    let Some(asked) = &resource.metadata.deletion_timestamp else {
-        return ctx.defaults.deletion_grace;
-    };
-    let waited = Timestamp::now().duration_since(asked.0);
-    let waited = Duration::try_from(waited).unwrap_or_default();
-    ctx.defaults.deletion_grace.saturating_sub(waited)
-}
+/// Between the two attempts that must have failed after the grace period before a failure that may pass releases.
+const ATTEMPTS_APART: Duration = Duration::from_secs(5);
 
-/// Deals with the setting and lets the resource go.
-pub async fn cleanup(pass: &mut Pass<'_>) -> Result<(), Failure> {
+/// Deals with the setting and releases the resource.
+pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     let Some(applied) = setting_to_remove(pass) else {
-        tell_left_behind(pass);
-        return finalizer::take_off(pass.ctx, pass.resource).await;
+        return release(pass, kept_notice(pass)).await;
     };
-    let removed = remove(pass, &applied).await;
-    match removed.map_err(|failure| failure.unless_past(pass.ctx.claim.holds())) {
-        Ok(()) => finalizer::take_off(pass.ctx, pass.resource).await,
-        Err(failure @ (Failure::Stopping | Failure::Kubernetes(_))) => Err(failure),
-        Err(failure) if until_release(pass.ctx, pass.resource).is_zero() => release(pass, &failure).await,
-        Err(failure) => {
-            say(pass, &failure).await?;
-            Err(failure)
-        }
+    let removed = remove(pass, turn, &applied).await;
+    let failure = match removed {
+        Ok(notice) => return release(pass, notice).await,
+        Err(failure) => failure,
+    };
+    if !pass.ctx.claim.holds() {
+        return Err(Failure::StaleLeader);
     }
+    if failure.told().is_none() {
+        return Err(failure);
+    }
+    if may_release(pass, &failure) {
+        let notice = given_up(pass, &failure);
+        return release(pass, Some(notice)).await;
+    }
+    pass.report(waiting(&failure)).await;
+    Err(failure)
 }
 
-/// A deletion that was held up and is let go by another policy says what stays; one that was never to remove
+/// Takes the finalizer off, and tells what is to be told.
+async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
+    finalizer::take_off(&pass.ctx, &pass.resource).await?;
+    if let Some(notice) = notice {
+        pass.ctx.events.publish(&pass.resource, notice);
+    }
+    Ok(End::Done)
+}
+
+/// A deletion that was held up and is released by another policy says what stays; one that was never to remove
 /// anything has nothing to say.
-fn tell_left_behind(pass: &Pass<'_>) {
-    let held_up = pass.entry.lock().retry.is_some();
-    if held_up && pass.status.applied.is_some() && pass.resource.spec.deletion_policy == DeletionPolicy::Retain {
-        let note = left_behind(pass, "deletionPolicy is Retain now");
-        pass.ctx
-            .events
-            .publish(pass.resource, Notice::warning(EventReason::Released, note));
-    }
+fn kept_notice(pass: &Pass) -> Option<Notice> {
+    let held_up = pass
+        .entry
+        .lock()
+        .schedule
+        .as_ref()
+        .is_some_and(|schedule| schedule.retry.is_some());
+    let kept = held_up && pass.status.applied.is_some() && pass.resource.spec.deletion_policy == DeletionPolicy::Retain;
+    kept.then(|| Notice::warning(EventReason::Released, left_behind(pass, "deletionPolicy is Retain now")))
 }
 
-fn left_behind(pass: &Pass<'_>, why: &str) -> String {
+fn left_behind(pass: &Pass, why: &str) -> String {
     let spec = &pass.resource.spec;
     let account = pass.status.account_id.as_deref().unwrap_or("unknown");
     format!(
@@ -70,93 +80,102 @@ fn left_behind(pass: &Pass<'_>, why: &str) -> String {
 }
 
 /// What this resource may have left at the service, if anything is to be done about it.
-fn setting_to_remove(pass: &Pass<'_>) -> Option<AppliedSetting> {
+fn setting_to_remove(pass: &Pass) -> Option<AppliedSetting> {
     let spec = &pass.resource.spec;
     let keeps = spec.deletion_policy == DeletionPolicy::Retain
         || spec.suspend
         || spec.management_policy == ManagementPolicy::Observe;
-    let uid = pass.resource.uid().unwrap_or_default();
-    if keeps || matches!(pass.ctx.ownership().ownership_of(&uid), Ownership::Loser { .. }) {
+    if keeps || matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. }) {
         return None;
     }
+    // A Set whose answer was lost may have been carried out: then the newest words of the spec are looked for.
+    let sets = pass.entry.lock().sets;
     if let Some(applied) = &pass.status.applied {
         return Some(applied.clone());
     }
     // A process that was killed between a Set and its report left no word of it; what the spec says is then looked
     // for. One that has watched the resource from its creation knows whether it sent a Set.
-    let memory = pass.entry.lock();
-    let in_between = ready_reason(&pass.status.conditions).is_some_and(Reason::is_under_way);
-    let may_be_set = memory.set_was_sent || (in_between && !memory.seen_from_birth);
+    let in_between = ready_reason(&pass.status.conditions).is_none_or(Reason::is_under_way);
+    let may_be_set = match sets {
+        Sets::Sent => true,
+        Sets::None => false,
+        Sets::Unknown => in_between,
+    };
     may_be_set.then(|| convert::applied(spec, None))
 }
 
-async fn remove(pass: &Pass<'_>, applied: &AppliedSetting) -> Result<(), Failure> {
-    let (ctx, resource) = (pass.ctx, pass.resource);
-    let access = observe::access_only(ctx, resource).await?;
+/// Removes the setting, if it is this resource's. Returns what is to be told.
+async fn remove(pass: &Pass, turn: &Turn, applied: &AppliedSetting) -> Result<Option<Notice>, Failure> {
+    let access = observe::access_only(pass, turn).await?;
     if let (Some(old), Some(new)) = (&pass.status.account_id, access.account.account())
         && *old != new.0
     {
         let note = format!("the credentials now belong to account {new}: the setting of account {old} stays as it is");
-        ctx.events
-            .publish(resource, Notice::warning(EventReason::LeftBehind, note));
-        return Ok(());
+        return Ok(Some(Notice::warning(EventReason::LeftBehind, note)));
     }
     // Two resources with one setting: the one that does not own it leaves it alone.
-    if observe::ownership(ctx, resource).await.is_err() {
-        return Ok(());
+    if observe::ownership(pass, turn).await.is_err() {
+        return Ok(None);
     }
+    pass.join_line(&access)?;
     let Some(setting) = convert::setting_of_applied(applied) else {
-        return Ok(());
+        return Ok(None);
     };
     let baseline = pass.status.reported.as_ref().and_then(convert::baseline);
-    let live = observe::live(ctx, &access, Urgency::Change, Instant::now()).await?;
+    let live = pass.ctx.service.get(&access, turn, Instant::now()).await?;
     let ours = Ours {
         setting,
         auth_enabled: convert::auth_enabled(applied),
         baseline: baseline.as_ref(),
     };
     match decide::cleanup(&[ours], (*live).as_ref()) {
-        Cleanup::AlreadyGone => Ok(()),
+        Cleanup::AlreadyGone => Ok(None),
         Cleanup::NotOurs(found) => {
             let note = format!(
                 "the live setting is no longer the one this resource applied ({} differ), so it is left alone",
                 convert::field_list(&found)
             );
-            ctx.events
-                .publish(resource, Notice::warning(EventReason::NotOurs, note));
-            Ok(())
+            Ok(Some(Notice::warning(EventReason::NotOurs, note)))
         }
         Cleanup::Delete => {
-            let name = pass.name();
             let change = Change {
-                resource: &name,
                 why: "deletion",
                 fields: "all".to_owned(),
             };
-            pass.entry.lock().writing = true;
-            act::delete(ctx, &access, &change).await?;
-            ctx.events.publish(
-                resource,
-                Notice::normal(EventReason::Deleted, "DeleteMessageCallback succeeded"),
-            );
-            Ok(())
+            act::delete(pass, turn, &access, &change).await?;
+            let note = "DeleteMessageCallback succeeded";
+            Ok(Some(Notice::normal(EventReason::Deleted, note)))
         }
     }
 }
 
-/// Lets a resource go whose setting could not be removed in time.
-async fn release(pass: &Pass<'_>, failure: &Failure) -> Result<(), Failure> {
+/// Whether a deletion that fails is given up: never for a throttled answer; for a failure that may pass only after two
+/// attempts of this process, some seconds apart, once the grace period is over; for the rest as soon as it is.
+fn may_release(pass: &Pass, failure: &Failure) -> bool {
+    if !pass.until_release().is_zero() {
+        return false;
+    }
+    match failure {
+        Failure::Stalled { .. } => true,
+        Failure::Waiting {
+            reason: Reason::ServiceUnavailable,
+            ..
+        } => {
+            let mut state = pass.entry.lock();
+            let first = *state.last_attempts.get_or_insert_with(Instant::now);
+            first.elapsed() >= ATTEMPTS_APART
+        }
+        _ => false,
+    }
+}
+
+/// What is told of a resource whose setting could not be removed in time.
+fn given_up(pass: &Pass, failure: &Failure) -> Notice {
     let spec = &pass.resource.spec;
     let account = pass.status.account_id.as_deref().unwrap_or("unknown");
-    let why = match failure {
-        Failure::Stalled { message, .. } | Failure::Waiting { message, .. } => message.as_str(),
-        Failure::Kubernetes(_) | Failure::Stopping => "",
-    };
-    let note = left_behind(pass, why);
-    tracing::warn!(resource = %pass.name(), account, region = %spec.region, app = %spec.app_id, class = failure.class(), "released; its setting stays at the service");
-    pass.ctx
-        .events
-        .publish(pass.resource, Notice::warning(EventReason::Released, note));
+    let told = failure.told();
+    let why = told.as_ref().map_or("", |told| told.message);
+    tracing::warn!(account, region = %spec.region, app = %spec.app_id, class = failure.class(), "released; its setting stays at the service");
     pass.ctx.metrics.released(match failure {
         Failure::Stalled {
             reason: Reason::PermissionDenied,
@@ -165,25 +184,19 @@ async fn release(pass: &Pass<'_>, failure: &Failure) -> Result<(), Failure> {
         Failure::Stalled { .. } => "CredentialsLost",
         _ => "ServiceUnreachable",
     });
-    finalizer::take_off(pass.ctx, pass.resource).await
+    Notice::warning(EventReason::Released, left_behind(pass, why))
 }
 
 /// Says what holds the deletion up, and until when.
-async fn say(pass: &mut Pass<'_>, failure: &Failure) -> Result<(), Failure> {
-    let (Failure::Stalled { reason, message, .. } | Failure::Waiting { reason, message, .. }) = failure else {
-        return Ok(());
+fn waiting(failure: &Failure) -> StatusUpdate {
+    let Some(told) = failure.told() else {
+        return StatusUpdate::default();
     };
-    let message = format!("the deletion waits, at most for the grace period: {message}");
-    let outcome = Outcome::new(*reason, message.clone());
-    pass.ctx
-        .events
-        .publish(pass.resource, Notice::warning(EventReason::of(*reason), message));
-    let error = last_error(failure, Timestamp::now());
-    let update = StatusUpdate {
-        outcome: Some(outcome),
-        last_error: error.map(Some),
+    let message = format!("the deletion waits, at most for the grace period: {}", told.message);
+    StatusUpdate {
+        outcome: Some(Outcome::new(told.reason, message.clone())),
+        last_error: last_error(failure, Timestamp::now()).map(Some),
+        events: vec![Notice::warning(EventReason::of(told.reason), message)],
         ..StatusUpdate::default()
-    };
-    pass.status = report(pass.ctx, pass.resource, pass.entry, &pass.status, update).await?;
-    Ok(())
+    }
 }

@@ -1,10 +1,11 @@
 //! Everything that reconciles share, for one term of leadership.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use kube::runtime::reflector::ObjectRef;
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -12,20 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::object_state::ObjectStates;
 use super::secrets::{SecretIndex, SecretUsers};
 use crate::api::VodMessageCallback;
-use crate::cloud::{CallError, Endpoints, Vod};
+use crate::cloud::Endpoints;
 use crate::credentials::{CredentialProvider, Identities};
-use crate::domain::LiveSetting;
 use crate::events::Events;
 use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::ownership::{ObjectName, OwnershipIndex};
-use crate::quota::{Admission, Limiter, SharedReads};
-
-/// How long a call in flight may go on after the claim's deadline.
-const REST_OF_LEASE: Duration = Duration::from_secs(4);
-
-/// What a read of the live setting gives to everyone who shares it.
-pub type LiveRead = Arc<Option<LiveSetting>>;
+use crate::quota::Queue;
+use crate::service::Service;
 
 /// The operator-wide settings that reconciles go by.
 #[derive(Clone, Debug)]
@@ -58,18 +53,18 @@ pub struct Context {
     pub defaults: Defaults,
     /// The services' addresses.
     pub endpoints: Endpoints,
-    /// The VOD client.
-    pub vod: Vod,
+    /// The one door to VOD.
+    pub service: Service,
     /// Credentials of all kinds.
     pub credentials: Arc<CredentialProvider>,
     /// Whose account a credential belongs to.
     pub identities: Arc<Identities>,
-    /// The quota.
-    pub limiter: Arc<Limiter>,
-    /// How much is worked on at once.
-    pub admission: Arc<Admission>,
-    /// Reads of one setting are shared.
-    pub reads: SharedReads<LiveRead, Arc<CallError>>,
+    /// Who waits for what.
+    pub queue: Mutex<Queue<ObjectName>>,
+    /// How many work at once.
+    pub places: Arc<Semaphore>,
+    /// The resources as the watch shows them.
+    pub stores: Stores,
     /// Who owns which setting.
     pub ownership: Mutex<OwnershipIndex>,
     /// What is remembered of each resource.
@@ -78,12 +73,8 @@ pub struct Context {
     pub secrets: SecretIndex,
     /// Which resources refer to which Secret.
     pub secret_users: SecretUsers,
-    /// Resources to be looked at again because a rival came or went.
-    pub woken: Mutex<HashSet<ObjectName>>,
-    /// How many statuses are written at once.
-    pub status_writes: Semaphore,
-    /// Wakes other resources.
-    pub wake: UnboundedSender<ObjectRef<VodMessageCallback>>,
+    /// Has a resource looked at.
+    pub wake: UnboundedSender<ObjectName>,
     /// Kubernetes Events.
     pub events: Events,
     /// Metrics.
@@ -94,41 +85,49 @@ pub struct Context {
     pub stop: CancellationToken,
 }
 
+/// The resources as the watch shows them, by the namespace that is watched; the empty one stands for all.
+#[derive(Default)]
+pub struct Stores(RwLock<HashMap<String, Store<VodMessageCallback>>>);
+
+impl Stores {
+    /// Adds what the watch of `namespace` fills.
+    pub fn add(&self, namespace: &str, store: Store<VodMessageCallback>) {
+        let mut stores = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        stores.insert(namespace.to_owned(), store);
+    }
+
+    /// A resource as it is now.
+    pub fn get(&self, name: &ObjectName) -> Option<Arc<VodMessageCallback>> {
+        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let store = stores.get(&name.namespace).or_else(|| stores.get(""))?;
+        store.get(&ObjectRef::new(&name.name).within(&name.namespace))
+    }
+}
+
 impl Context {
     /// Locks the ownership index; never held across an await.
     pub fn ownership(&self) -> MutexGuard<'_, OwnershipIndex> {
         self.ownership.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Locks the queue; never held across an await.
+    pub fn queue(&self) -> MutexGuard<'_, Queue<ObjectName>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a resource looked at.
+    pub fn wake(&self, name: ObjectName) {
+        // A closed channel means that the controller has ended and nobody needs waking.
+        let _ = self.wake.send(name);
+    }
+
     /// Has resources looked at again because a rival came or went.
     pub fn wake_all(&self, names: Vec<ObjectName>) {
         for name in names {
-            let object = ObjectRef::new(&name.name).within(&name.namespace);
-            self.woken.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-            // A closed channel means that the controller has ended and nobody needs waking.
-            let _ = self.wake.send(object);
-        }
-    }
-
-    /// Whether a resource was woken so since it was last asked.
-    pub fn was_woken(&self, name: &ObjectName) -> bool {
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
-    }
-
-    /// Makes a call that changes something, cut off before another leader could start: the claim's deadline lies five
-    /// seconds before the Lease ends (renew deadline 10 s of 15 s), and a call in flight gets most of them.
-    ///
-    /// # Errors
-    /// The call's own, or a timeout when it was cut off.
-    pub async fn while_leading<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-        let deadline = tokio::time::Instant::from_std(self.claim.deadline());
-        // Without an election the deadline is as far off as can be.
-        let end = deadline.checked_add(REST_OF_LEASE).unwrap_or(deadline);
-        tokio::select! {
-            // The clock first: a process that was stopped and goes on must not send what it was about to.
-            biased;
-            () = tokio::time::sleep_until(end) => Err(CallError::cut_off()),
-            done = call => done,
+            if let Some(uid) = self.stores.get(&name).and_then(|resource| resource.uid()) {
+                self.object_states.of(&uid).lock().ownership_changed = true;
+            }
+            self.wake(name);
         }
     }
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::next_action::End;
 use crate::cloud::{CallError, ErrorClass};
+use crate::service::Unserved;
 use crate::status::Reason;
 
 /// An attempt that did not reach its end.
@@ -17,9 +21,18 @@ pub enum Failure {
         /// The service's own answer, if it was asked.
         call: Option<Box<CallError>>,
     },
+    /// The account's quota is used up, or it rests.
+    Throttled {
+        /// In words.
+        message: String,
+        /// Not to be tried sooner.
+        not_before: Option<Duration>,
+        /// The service's own answer; absent while the account rests and no call was made.
+        call: Option<Box<CallError>>,
+    },
     /// It may pass by itself.
     Waiting {
-        /// `Throttled` or `ServiceUnavailable`.
+        /// `Throttled` (by STS) or `ServiceUnavailable`.
         reason: Reason,
         /// In words.
         message: String,
@@ -28,10 +41,28 @@ pub enum Failure {
         /// The service's own answer, if it gave one.
         call: Option<Box<CallError>>,
     },
-    /// The API server would not do something; the status could not say it either.
-    Kubernetes(kube::Error),
-    /// The process is stopping or no longer leads.
+    /// The API server would not take a finalizer of ours, or give the live object.
+    NotWritten(Box<kube::Error>),
+    /// Something newer is to be done first.
+    Outdated,
+    /// The account's line has no room now: it goes on when its turn comes there.
+    InLine,
+    /// The process stops.
     Stopping,
+    /// Another replica may lead, and finds out for itself.
+    StaleLeader,
+}
+
+/// A failure that the user is told of.
+pub struct Told<'a> {
+    /// The condition's reason.
+    pub reason: Reason,
+    /// In words.
+    pub message: &'a str,
+    /// The service's own answer.
+    pub call: Option<&'a CallError>,
+    /// It may pass by itself.
+    pub passes: bool,
 }
 
 impl Failure {
@@ -44,22 +75,77 @@ impl Failure {
         }
     }
 
-    /// What a stale leader meets is no news of the resource: whoever leads now finds out for itself.
-    pub fn unless_past(self, leads: bool) -> Self {
-        if leads { self } else { Self::Stopping }
+    /// What a user is told of it, if anything.
+    pub fn told(&self) -> Option<Told<'_>> {
+        match self {
+            Self::Stalled { reason, message, call } => Some(Told {
+                reason: *reason,
+                message,
+                call: call.as_deref(),
+                passes: false,
+            }),
+            Self::Throttled { message, call, .. } => Some(Told {
+                reason: Reason::Throttled,
+                message,
+                call: call.as_deref(),
+                passes: true,
+            }),
+            Self::Waiting {
+                reason, message, call, ..
+            } => Some(Told {
+                reason: *reason,
+                message,
+                call: call.as_deref(),
+                passes: true,
+            }),
+            Self::NotWritten(_) | Self::Outdated | Self::InLine | Self::Stopping | Self::StaleLeader => None,
+        }
     }
 
-    /// No call was made, because the account rests after throttled ones.
-    pub fn is_a_rest(&self) -> bool {
-        matches!(self, Self::Waiting { reason: Reason::Throttled, call: Some(call), .. } if call.http_status.is_none())
+    /// How a pass ends with it.
+    pub fn end(&self) -> End {
+        match self {
+            Self::Stalled { .. } => End::Stalled,
+            Self::Throttled { .. } => End::Throttled,
+            Self::Waiting { not_before, .. } => End::Waiting {
+                not_before: *not_before,
+            },
+            Self::NotWritten(_) => End::NotWritten,
+            Self::Outdated | Self::InLine => End::Outdated,
+            Self::Stopping | Self::StaleLeader => End::NotOurs,
+        }
     }
 
     /// The label in `vod_operator_reconcile_total`.
     pub fn class(&self) -> &'static str {
         match self {
             Self::Stalled { reason, .. } | Self::Waiting { reason, .. } => reason.class(),
-            Self::Kubernetes(_) => "transient",
-            Self::Stopping => "requeue",
+            Self::Throttled { .. } => Reason::Throttled.class(),
+            Self::NotWritten(_) => "transient",
+            Self::Outdated | Self::InLine | Self::Stopping | Self::StaleLeader => "requeue",
+        }
+    }
+}
+
+impl From<Unserved> for Failure {
+    fn from(unserved: Unserved) -> Self {
+        match unserved {
+            Unserved::Call(error) if error.class == ErrorClass::Throttling => Self::Throttled {
+                message: format!(
+                    "the service asks for fewer calls ({}); it is tried again by itself",
+                    error.code
+                ),
+                not_before: error.retry_after,
+                call: Some(error),
+            },
+            Unserved::Call(error) => Self::from(*error),
+            Unserved::Rests { until } => Self::Throttled {
+                message: "the service asked this account for fewer calls; it is tried again by itself".to_owned(),
+                not_before: Some(until.saturating_duration_since(Instant::now())),
+                call: None,
+            },
+            Unserved::Outdated => Self::Outdated,
+            Unserved::StaleLeader => Self::StaleLeader,
         }
     }
 }
@@ -109,19 +195,6 @@ impl From<CallError> for Failure {
 
 impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
-        Self::Kubernetes(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A deletion whose grace period is over is released on any failure but this one.
-    #[test]
-    fn what_a_stale_leader_meets_is_no_news() {
-        let cut_off = || Failure::from(CallError::cut_off());
-        assert!(matches!(cut_off().unless_past(true), Failure::Waiting { .. }));
-        assert!(matches!(cut_off().unless_past(false), Failure::Stopping));
+        Self::NotWritten(Box::new(error))
     }
 }

@@ -1,9 +1,8 @@
 //! What this process remembers of each resource. Nothing in it is needed to be right after a restart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::trigger::Retry;
@@ -14,68 +13,131 @@ use crate::status::Reason;
 /// One resource.
 #[derive(Default)]
 pub struct ObjectState {
-    /// A retry that is waited for.
-    pub retry: Option<Retry>,
+    /// When it is looked at next; absent until it is first looked at.
+    pub schedule: Option<Schedule>,
     /// How long to wait after the next failure.
     pub backoff: Backoff,
-    /// Since when checks fail.
-    pub failing_since: Option<Instant>,
-    /// The next scheduled check; absent until the resource is first looked at.
-    pub next_check: Option<Instant>,
+    /// Checks that fail.
+    pub failing: Option<Failing>,
     /// Corrections that did not last.
     pub contest: Contest,
-    /// A rival came or went.
-    pub woken: bool,
-    /// This process has read the setting, and has had an answer to every call that changed it.
-    pub live_is_known: bool,
+    /// A rival came or went, and it was not looked at since.
+    pub ownership_changed: bool,
+    /// What is known of the live setting.
+    pub live: Live,
+    /// The Sets of this process.
+    pub sets: Sets,
+    /// The status as this process knows it better than the watch.
+    pub status: StatusCopy,
+    /// Attempts of a deletion whose grace period was over.
+    pub last_attempts: Option<Instant>,
+    /// What the metric counts it under.
+    pub shown: Shown,
+}
+
+/// When a resource is looked at next.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// The next scheduled check.
+    pub next_check: Instant,
+    /// A retry that is waited for.
+    pub retry: Option<Retry>,
+    /// It was throttled: it goes on at the head of its line, and with what it read at or after this.
+    pub head: Option<Instant>,
+}
+
+/// Checks that fail, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Since when, for intervals.
+    pub since: Instant,
+    /// The same for people.
+    pub since_time: k8s_openapi::jiff::Timestamp,
+    /// How many.
+    pub times: u32,
+}
+
+/// What this process knows of the live setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Live {
+    /// It was not read, or a call that changed it had no answer.
+    #[default]
+    Unknown,
+    /// It was read, and every call that changed it since was answered.
+    Known,
     /// A Set succeeded whose read-back did not: it is made up for soon, before others change the setting.
-    pub read_back_due: bool,
-    /// A SetMessageCallback was sent for it by this process; absent right after a restart.
-    pub set_was_sent: bool,
-    /// This process has seen it from its creation, so `set_was_sent` is the whole truth.
-    pub seen_from_birth: bool,
-    /// A call that changes the setting is being made: it must not be abandoned.
-    pub writing: bool,
-    /// The status as this process last wrote it, until the watch shows it or something newer.
-    pub written: Option<Written>,
-    /// A status that the API server would not take: without it a call that was made would be made again.
-    pub unwritten: Option<Box<VodMessageCallbackStatus>>,
-    /// Its deletion is under way, for the metric.
-    pub deleting: bool,
-    /// The Ready reason, for the metric.
-    pub state: Option<Reason>,
+    ReadBackDue,
 }
 
-/// A status that was written and the resourceVersion it got.
-pub struct Written {
-    /// The version that holds it.
-    pub version: String,
-    /// The status.
-    pub status: Box<VodMessageCallbackStatus>,
+/// Whether a Set was sent for a resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sets {
+    /// Perhaps by a process before this one.
+    #[default]
+    Unknown,
+    /// This process has seen it from its creation and sent none.
+    None,
+    /// This process sent one.
+    Sent,
 }
 
-/// A resource's memory and the bell that interrupts a waiting check when the user changes something.
+/// The status as this process knows it.
 #[derive(Default)]
-pub struct Entry {
-    memory: Mutex<ObjectState>,
-    /// Rung when the resource changed.
-    pub changed: Notify,
+pub enum StatusCopy {
+    /// As the watch shows it.
+    #[default]
+    Watched,
+    /// It was written and got this resourceVersion, which the watch has not shown yet.
+    Written {
+        /// The version that holds it.
+        version: String,
+        /// The status.
+        status: Box<VodMessageCallbackStatus>,
+    },
+    /// The API server has not taken it yet: without it a call that was made would be made again.
+    Unwritten {
+        /// The status.
+        status: Box<VodMessageCallbackStatus>,
+        /// When it is tried again.
+        not_before: Instant,
+    },
 }
 
-impl Entry {
-    /// Waits until the resource changed while nothing is being written for it.
-    pub async fn changed_while_reading(&self) {
-        loop {
-            self.changed.notified().await;
-            if !self.lock().writing {
-                return;
-            }
-        }
+impl StatusCopy {
+    /// Whether a status waits to be written.
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten().is_some()
     }
 
-    /// Locks the memory; never held across an await.
+    /// When a status that waits to be written is tried again.
+    pub fn unwritten(&self) -> Option<Instant> {
+        match self {
+            Self::Unwritten { not_before, .. } => Some(*not_before),
+            Self::Watched | Self::Written { .. } => None,
+        }
+    }
+}
+
+/// What the metric counts a resource under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Not looked at yet.
+    #[default]
+    Nothing,
+    /// The Ready condition's reason.
+    Reason(Reason),
+    /// Its deletion is under way.
+    Deleting,
+}
+
+/// A resource's state, shared by those who look at it.
+#[derive(Default)]
+pub struct Entry(Mutex<ObjectState>);
+
+impl Entry {
+    /// Locks the state; never held across an await.
     pub fn lock(&self) -> MutexGuard<'_, ObjectState> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,9 +146,13 @@ impl Entry {
 pub struct ObjectStates(Mutex<HashMap<String, Arc<Entry>>>);
 
 impl ObjectStates {
-    /// The memory of one resource, made if new.
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Entry>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state of one resource, made if new.
     pub fn of(&self, uid: &str) -> Arc<Entry> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all();
         if let Some(entry) = all.get(uid) {
             return Arc::clone(entry);
         }
@@ -95,31 +161,33 @@ impl ObjectStates {
         entry
     }
 
-    /// The memory of one resource, if it has one.
+    /// The state of one resource, if it has one.
     pub fn find(&self, uid: &str) -> Option<Arc<Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+        self.all().get(uid).cloned()
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.all().remove(uid);
     }
 
     /// How many resources stand at each Ready reason.
-    pub fn states(&self) -> std::collections::BTreeMap<&'static str, i64> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts = std::collections::BTreeMap::new();
-        for entry in all.values() {
-            let memory = entry.lock();
-            let state = if memory.deleting {
-                Some("Deleting")
-            } else {
-                memory.state.map(Reason::as_str)
+    pub fn states(&self) -> BTreeMap<&'static str, i64> {
+        let mut counts = BTreeMap::new();
+        for entry in self.all().values() {
+            let shown = match entry.lock().shown {
+                Shown::Nothing => continue,
+                Shown::Reason(reason) => reason.as_str(),
+                Shown::Deleting => "Deleting",
             };
-            if let Some(state) = state {
-                *counts.entry(state).or_insert(0) += 1;
-            }
+            *counts.entry(shown).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// How many resources have had checks fail for longer than `status.conditions` may keep quiet about.
+    pub fn checks_failing(&self) -> i64 {
+        let failing = |entry: &Arc<Entry>| entry.lock().failing.is_some_and(|failing| failing.times > 1);
+        i64::try_from(self.all().values().filter(|entry| failing(entry)).count()).unwrap_or(i64::MAX)
     }
 }

@@ -1,23 +1,30 @@
-//! The last step: says in the status what came of it, and only when that is update.
+//! The last step: says in the status what came of a pass, and only when that is news.
+
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt};
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::convert;
 use super::failure::Failure;
-use super::object_state::{Entry, Written};
+use super::object_state::{Entry, Shown, StatusCopy};
 use super::trigger::is_newer;
 use crate::api::{
     AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
 };
+use crate::events::Notice;
 use crate::status::{Outcome, conditions, ready_reason, write_status};
 
-/// What changes in the status beside the conditions.
-#[derive(Default)]
+/// A status that was not taken is written again after this.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a pass came to, as a value: what changes in the status, and what is told.
+#[derive(Debug, Default, PartialEq)]
 pub struct StatusUpdate {
-    /// The outcome; absent: the conditions stay as they are.
+    /// What the conditions say; absent: they stay as they are.
     pub outcome: Option<Outcome>,
     /// The account, once known.
     pub account: Option<String>,
@@ -37,13 +44,17 @@ pub struct StatusUpdate {
     pub handled: Option<String>,
     /// The setting of another account was left behind: what is known of it no longer counts.
     pub forget_applied: bool,
+    /// Drift that was found, as the metric counts it.
+    pub drift: Option<&'static str>,
+    /// What is told in Events, once the status says it too.
+    pub events: Vec<Notice>,
 }
 
 /// The status as it should be; pure.
 pub fn next_status(
     current: &VodMessageCallbackStatus,
     generation: i64,
-    update: StatusUpdate,
+    update: &StatusUpdate,
     now: Timestamp,
 ) -> VodMessageCallbackStatus {
     let mut status = current.clone();
@@ -58,47 +69,44 @@ pub fn next_status(
         status.conditions = conditions(&current.conditions, outcome, generation, now);
         status.differences = convert::differences(&outcome.differences);
     }
-    if let Some(request_id) = update.request_id {
-        status.request_id = Some(request_id);
+    if let Some(request_id) = &update.request_id {
+        status.request_id = Some(request_id.clone());
         status.last_applied_time = Some(Time(now));
     }
-    status.account_id = update.account.or(status.account_id);
-    status.endpoint = update.endpoint.or(status.endpoint);
-    status.applied = update.applied.or(status.applied);
-    if let Some(reported) = update.reported {
-        status.reported = reported;
+    let or = |new: &Option<String>, old: Option<String>| new.clone().or(old);
+    status.account_id = or(&update.account, status.account_id);
+    status.endpoint = or(&update.endpoint, status.endpoint);
+    status.applied = update.applied.clone().or(status.applied);
+    if let Some(reported) = &update.reported {
+        status.reported.clone_from(reported);
     }
-    if let Some(observed) = update.observed_secrets {
-        status.observed_secrets = observed;
+    if let Some(observed) = &update.observed_secrets {
+        status.observed_secrets.clone_from(observed);
     }
-    if let Some(error) = update.last_error {
-        // The same error again is no update: its first time stays.
+    if let Some(error) = &update.last_error {
+        // The same error again is no news: its first time stays.
         let same = |a: &LastError, b: &LastError| a.code == b.code && a.message == b.message;
         match (&status.last_error, error) {
-            (Some(old), Some(new)) if same(old, &new) => {}
-            (_, error) => status.last_error = error,
+            (Some(old), Some(new)) if same(old, new) => {}
+            (_, error) => status.last_error.clone_from(error),
         }
     }
-    status.last_handled_reconcile_at = update.handled.or(status.last_handled_reconcile_at);
+    status.last_handled_reconcile_at = or(&update.handled, status.last_handled_reconcile_at);
     status
 }
 
 /// What `status.lastError` says about a failure.
 pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
-    let (reason, message, call) = match failure {
-        Failure::Stalled { reason, message, call }
-        | Failure::Waiting {
-            reason, message, call, ..
-        } => (reason, message, call),
-        Failure::Kubernetes(_) | Failure::Stopping => return None,
-    };
+    let told = failure.told()?;
     Some(LastError {
-        code: call
-            .as_ref()
-            .map_or_else(|| reason.as_str().to_owned(), |c| c.code.clone()),
-        message: call.as_ref().map_or_else(|| message.clone(), |c| c.message.clone()),
-        request_id: call.as_ref().and_then(|c| c.request_id.clone()),
-        http_status: call.as_ref().and_then(|c| c.http_status).map(i32::from),
+        code: told
+            .call
+            .map_or_else(|| told.reason.as_str().to_owned(), |call| call.code.clone()),
+        message: told
+            .call
+            .map_or_else(|| told.message.to_owned(), |call| call.message.clone()),
+        request_id: told.call.and_then(|call| call.request_id.clone()),
+        http_status: told.call.and_then(|call| call.http_status).map(i32::from),
         time: Time(now),
     })
 }
@@ -108,56 +116,65 @@ pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
 /// else may have written since.
 pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessageCallbackStatus {
     let seen = resource.resource_version().unwrap_or_default();
-    let mut memory = entry.lock();
-    if let Some(unwritten) = &memory.unwritten {
-        return (**unwritten).clone();
+    let mut state = entry.lock();
+    match &state.status {
+        StatusCopy::Unwritten { status, .. } => return (**status).clone(),
+        StatusCopy::Written { version, status } if is_newer(version, &seen) => return (**status).clone(),
+        StatusCopy::Written { .. } => state.status = StatusCopy::Watched,
+        StatusCopy::Watched => {}
     }
-    memory.written.take_if(|written| !is_newer(&written.version, &seen));
-    match &memory.written {
-        Some(written) => (*written.status).clone(),
-        None => resource.status.clone().unwrap_or_default(),
-    }
+    resource.status.clone().unwrap_or_default()
 }
 
-/// Writes the status if `update` changes anything in it, or an earlier one is still due.
-pub async fn report(
-    ctx: &Context,
-    resource: &VodMessageCallback,
-    entry: &Entry,
-    current: &VodMessageCallbackStatus,
-    update: StatusUpdate,
-) -> Result<VodMessageCallbackStatus, Failure> {
+/// Writes the status if `update` changes anything in it, or an earlier one is still unwritten. Returns whether the API
+/// server has it; if not, it is kept and written later.
+pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, update: &StatusUpdate) -> bool {
     let generation = resource.metadata.generation.unwrap_or_default();
-    let status = next_status(current, generation, update, Timestamp::now());
+    let current = current_status(resource, entry);
+    let status = next_status(&current, generation, update, Timestamp::now());
     {
-        let mut memory = entry.lock();
-        memory.state = ready_reason(&status.conditions);
-        if status == *current && memory.unwritten.is_none() {
-            return Ok(status);
+        let mut state = entry.lock();
+        if let Some(reason) = ready_reason(&status.conditions) {
+            state.shown = Shown::Reason(reason);
+        }
+        if status == current && !state.status.is_unwritten() {
+            return true;
         }
         // Until it is known to be written, also when this is abandoned half-way.
-        memory.unwritten = Some(Box::new(status.clone()));
+        state.status = StatusCopy::Unwritten {
+            status: Box::new(status.clone()),
+            not_before: Instant::now() + WRITE_AGAIN,
+        };
     }
     let namespace = resource.namespace().unwrap_or_default();
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
     let uid = resource.uid().unwrap_or_default();
-    let _permit = ctx.status_writes.acquire().await;
     // Words of a stale leader must not come after those of the present one, which finds out for itself.
     if !ctx.claim.holds() {
-        return Err(Failure::Stopping);
+        return false;
     }
     match write_status(&api, &resource.name_any(), &uid, &status).await {
         Ok(stored) => {
-            let mut memory = entry.lock();
             let version = stored.resource_version().unwrap_or_default();
-            memory.written = memory.unwritten.take().map(|status| Written { version, status });
-            Ok(status)
+            entry.lock().status = StatusCopy::Written {
+                version,
+                status: Box::new(status),
+            };
+            true
         }
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {
-            entry.lock().unwritten = None;
-            tracing::debug!(resource = %resource.name_any(), "the resource went away while its status was written");
-            Ok(status)
+            entry.lock().status = StatusCopy::Watched;
+            tracing::debug!("the resource went away while its status was written");
+            true
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let mut state = entry.lock();
+            let wait = state.backoff.next(Some(WRITE_AGAIN));
+            if let StatusCopy::Unwritten { not_before, .. } = &mut state.status {
+                *not_before = Instant::now() + wait;
+            }
+            tracing::warn!(error = %crate::telemetry::in_words(&error), retry_in = ?wait, "a status was not written; it is kept and written later");
+            false
+        }
     }
 }

@@ -70,7 +70,7 @@ impl SecretIndex {
     }
 
     /// What is known of one Secret.
-    pub fn sight(&self, namespace: &str, name: &str) -> SecretVersion {
+    pub fn version(&self, namespace: &str, name: &str) -> SecretVersion {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.versions.get(namespace).and_then(|names| names.get(name)) {
             Some(version) => SecretVersion::Present(version.clone()),
@@ -157,6 +157,14 @@ pub fn credentials_name(spec: &VodMessageCallbackSpec) -> Option<&str> {
     spec.credentials.as_ref()?.secret_ref.as_ref().map(|r| r.name.as_str())
 }
 
+/// What a spec's credentials go by until their account is known, for those who wait in line.
+pub fn credential_name(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
+    let credentials = spec.credentials.as_ref();
+    let secret = credentials_name(spec).map_or_else(String::new, |name| format!("{namespace}/{name}"));
+    let role = credentials.and_then(|c| c.assume_role.as_ref());
+    role.map_or_else(|| secret.clone(), |role| format!("{secret} {}", role.role_arn))
+}
+
 /// The Secret and the key in it with the AuthKey, where the spec names one.
 pub fn key_ref(spec: &VodMessageCallbackSpec) -> Option<(&str, &str)> {
     let http = spec
@@ -201,7 +209,18 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
                 ),
             ));
         }
-        found => found?,
+        Err(error) => {
+            return Err(Failure::Waiting {
+                reason: Reason::ServiceUnavailable,
+                message: format!(
+                    "Secret {name} in namespace {namespace} could not be read: {}; it is tried again by itself",
+                    crate::telemetry::in_words(&error)
+                ),
+                not_before: None,
+                call: None,
+            });
+        }
+        Ok(found) => found,
     };
     match found {
         None => Err(Failure::stalled(
@@ -229,20 +248,20 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten_and_known_to_be_gone() {
         let index = SecretIndex::default();
-        assert_eq!(index.sight("a", "x"), SecretVersion::Unknown, "no list was seen yet");
+        assert_eq!(index.version("a", "x"), SecretVersion::Unknown, "no list was seen yet");
         assert!(index.present("a", "x", "1") && !index.present("a", "x", "1") && index.present("a", "x", "2"));
         assert!(index.present("a", "y", "3") && index.present("b", "z", "4"));
         let listed = HashSet::from([("a".to_owned(), "x".to_owned())]);
         assert_eq!(index.complete("a", &listed), [("a".to_owned(), "y".to_owned())]);
-        assert_eq!(index.sight("a", "x"), SecretVersion::Present("2".into()));
-        assert_eq!(index.sight("a", "y"), SecretVersion::Gone);
+        assert_eq!(index.version("a", "x"), SecretVersion::Present("2".into()));
+        assert_eq!(index.version("a", "y"), SecretVersion::Gone);
         assert_eq!(
-            index.sight("b", "other"),
+            index.version("b", "other"),
             SecretVersion::Unknown,
             "that list was of another namespace"
         );
         assert!(index.gone("a", "x") && !index.gone("a", "x"));
-        assert_eq!(index.sight("a", "x"), SecretVersion::Gone);
+        assert_eq!(index.version("a", "x"), SecretVersion::Gone);
         assert_eq!(index.complete("", &HashSet::new()), [("b".to_owned(), "z".to_owned())]);
         assert!(
             index.0.lock().unwrap().versions.is_empty(),

@@ -41,6 +41,20 @@ impl RetryInputs {
         }
     }
 
+    /// Whether something came up that makes a pass with these inputs pointless. A Secret that was not seen yet when it
+    /// began is no news: its value was read.
+    pub fn are_outdated_by(&self, now: &Self) -> bool {
+        let before = |name: &String| self.secrets.iter().find(|(n, _)| n == name).map(|(_, version)| version);
+        let changed = |(name, version): &(String, SecretVersion)| match before(name) {
+            None | Some(SecretVersion::Unknown | SecretVersion::Gone) => false,
+            Some(before) => *version != SecretVersion::Unknown && before != version,
+        };
+        self.generation != now.generation
+            || self.requested != now.requested
+            || self.deleting != now.deleting
+            || now.secrets.iter().any(changed)
+    }
+
     /// Whether nothing has changed since. A Secret that is not seen now is no update.
     fn still_hold(&self, now: &Self) -> bool {
         let known = |(name, sight): &(String, SecretVersion)| {
@@ -59,7 +73,7 @@ pub struct Retry {
     /// Not before this.
     pub at: Instant,
     /// Unless these change.
-    pub retry_inputs: RetryInputs,
+    pub inputs: RetryInputs,
 }
 
 /// What is due.
@@ -77,12 +91,14 @@ pub enum Due {
     RequestedCheck,
     /// The scheduled check.
     ScheduledCheck,
+    /// A status that the API server would not take before.
+    WriteStatus,
 }
 
 /// All that the question rests on.
 pub struct View<'a> {
     /// The present generation, annotation and Secrets.
-    pub retry_inputs: &'a RetryInputs,
+    pub inputs: &'a RetryInputs,
     /// What the status says.
     pub status: &'a VodMessageCallbackStatus,
     /// `spec.suspend`
@@ -92,19 +108,33 @@ pub struct View<'a> {
     /// A retry that is waited for.
     pub retry: Option<&'a Retry>,
     /// A rival came or went.
-    pub woken: bool,
+    pub ownership_changed: bool,
+    /// A status waits to be written, not before this.
+    pub unwritten: Option<Instant>,
     /// The next scheduled check.
     pub next_check: Instant,
     /// Now.
     pub now: Instant,
 }
 
-/// Answers the question.
+/// Answers the question. What is known is said first; the next check comes in its own time.
 pub fn due(view: &View<'_>) -> Due {
+    let due = due_of_the_setting(view);
+    match (due, view.unwritten) {
+        (Due::Nothing(_) | Due::ScheduledCheck, Some(at)) if at <= view.now => Due::WriteStatus,
+        (Due::Nothing(wait), Some(at)) => {
+            let until = at - view.now;
+            Due::Nothing(Some(wait.map_or(until, |wait| wait.min(until))))
+        }
+        (due, _) => due,
+    }
+}
+
+fn due_of_the_setting(view: &View<'_>) -> Due {
     let waiting = view
         .retry
-        .filter(|r| r.retry_inputs.still_hold(view.retry_inputs) && r.at > view.now && !view.woken);
-    if view.retry_inputs.deleting {
+        .filter(|r| r.inputs.still_hold(view.inputs) && r.at > view.now && !view.ownership_changed);
+    if view.inputs.deleting {
         return match waiting {
             _ if !view.has_finalizer => Due::Nothing(None),
             Some(retry) => Due::Nothing(Some(retry.at - view.now)),
@@ -112,9 +142,8 @@ pub fn due(view: &View<'_>) -> Due {
         };
     }
     let reason = ready_reason(&view.status.conditions);
-    let settled_at_this_generation = view.status.observed_generation == Some(view.retry_inputs.generation);
-    let requested =
-        view.retry_inputs.requested.is_some() && view.retry_inputs.requested != view.status.last_handled_reconcile_at;
+    let settled_at_this_generation = view.status.observed_generation == Some(view.inputs.generation);
+    let requested = view.inputs.requested.is_some() && view.inputs.requested != view.status.last_handled_reconcile_at;
     if view.suspended {
         let said = settled_at_this_generation && reason == Some(Reason::Suspended) && !requested;
         return if said { Due::Nothing(None) } else { Due::Suspend };
@@ -123,7 +152,7 @@ pub fn due(view: &View<'_>) -> Due {
         return Due::Nothing(Some(retry.at - view.now));
     }
     let settled = settled_at_this_generation && reason.is_some_and(|r| !r.is_under_way() && r != Reason::Suspended);
-    if !settled || view.woken || secrets_changed(&view.retry_inputs.secrets, &view.status.observed_secrets) {
+    if !settled || view.ownership_changed || secrets_changed(&view.inputs.secrets, &view.status.observed_secrets) {
         return Due::Change;
     }
     if requested {

@@ -27,24 +27,24 @@ fn retry_inputs() -> RetryInputs {
 }
 
 struct Case {
-    retry_inputs: RetryInputs,
+    inputs: RetryInputs,
     status: VodMessageCallbackStatus,
     suspended: bool,
     has_finalizer: bool,
     retry_in: Option<i64>,
-    woken: bool,
+    ownership_changed: bool,
     check_in: i64,
 }
 
 impl Case {
     fn at_rest() -> Self {
         Self {
-            retry_inputs: retry_inputs(),
+            inputs: retry_inputs(),
             status: status(Some(Reason::Applied), 3),
             suspended: false,
             has_finalizer: true,
             retry_in: None,
-            woken: false,
+            ownership_changed: false,
             check_in: 60,
         }
     }
@@ -61,15 +61,16 @@ impl Case {
         };
         let retry = self.retry_in.map(|s| Retry {
             at: at(s),
-            retry_inputs: retry_inputs(),
+            inputs: retry_inputs(),
         });
         due(&View {
-            retry_inputs: &self.retry_inputs,
+            inputs: &self.inputs,
             status: &self.status,
             suspended: self.suspended,
             has_finalizer: self.has_finalizer,
             retry: retry.as_ref(),
-            woken: self.woken,
+            ownership_changed: self.ownership_changed,
+            unwritten: None,
             next_check: at(self.check_in),
             now,
         })
@@ -89,36 +90,37 @@ fn the_table() {
     assert_eq!(case(|_| {}), MINUTE, "at rest, also right after a restart");
     assert_eq!(case(|c| c.check_in = -1), Due::ScheduledCheck);
     assert_eq!(case(|c| c.status = status(None, 0)), Due::Change, "just seen");
-    assert_eq!(case(|c| c.retry_inputs.generation = 4), Due::Change, "the spec changed");
+    assert_eq!(case(|c| c.inputs.generation = 4), Due::Change, "the spec changed");
     assert_eq!(
-        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Present("11".into()))]),
+        case(|c| c.inputs.secrets = vec![("s".into(), SecretVersion::Present("11".into()))]),
         Due::Change
     );
     assert_eq!(
-        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Present("9".into()))]),
+        case(|c| c.inputs.secrets = vec![("s".into(), SecretVersion::Present("9".into()))]),
         MINUTE,
         "the watch lags"
     );
     assert_eq!(
-        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Gone)]),
+        case(|c| c.inputs.secrets = vec![("s".into(), SecretVersion::Gone)]),
         Due::Change
     );
     assert_eq!(
-        case(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Unknown)]),
+        case(|c| c.inputs.secrets = vec![("s".into(), SecretVersion::Unknown)]),
         MINUTE
     );
-    assert_eq!(
-        case(|c| c.retry_inputs.requested = Some("now".into())),
-        Due::RequestedCheck
-    );
+    assert_eq!(case(|c| c.inputs.requested = Some("now".into())), Due::RequestedCheck);
     assert_eq!(
         case(|c| {
-            c.retry_inputs.requested = Some("now".into());
+            c.inputs.requested = Some("now".into());
             c.status.last_handled_reconcile_at = Some("now".into());
         }),
         MINUTE
     );
-    assert_eq!(case(|c| c.woken = true), Due::Change, "a rival came or went");
+    assert_eq!(
+        case(|c| c.ownership_changed = true),
+        Due::Change,
+        "a rival came or went"
+    );
     for reason in Reason::ALL.iter().copied().filter(|r| r.stalls()) {
         assert_eq!(
             case(|c| c.status = status(Some(reason), 3)),
@@ -165,13 +167,13 @@ fn retries_wait_unless_what_they_depend_on_changes() {
     };
     assert_eq!(waiting(|_| {}), wait);
     assert_eq!(waiting(|c| c.retry_in = Some(-1)), Due::Change);
-    assert_eq!(waiting(|c| c.retry_inputs.generation = 4), Due::Change);
-    assert_eq!(waiting(|c| c.retry_inputs.requested = Some("now".into())), Due::Change);
+    assert_eq!(waiting(|c| c.inputs.generation = 4), Due::Change);
+    assert_eq!(waiting(|c| c.inputs.requested = Some("now".into())), Due::Change);
     assert_eq!(
-        waiting(|c| c.retry_inputs.secrets = vec![("s".into(), SecretVersion::Gone)]),
+        waiting(|c| c.inputs.secrets = vec![("s".into(), SecretVersion::Gone)]),
         Due::Change
     );
-    assert_eq!(waiting(|c| c.woken = true), Due::Change);
+    assert_eq!(waiting(|c| c.ownership_changed = true), Due::Change);
     assert_eq!(
         case(|c| c.retry_in = Some(-1)),
         Due::ScheduledCheck,
@@ -210,17 +212,17 @@ fn what_was_really_read_is_what_a_retry_waits_on() {
 
 #[test]
 fn deletion() {
-    assert_eq!(case(|c| c.retry_inputs.deleting = true), Due::Cleanup);
+    assert_eq!(case(|c| c.inputs.deleting = true), Due::Cleanup);
     assert_eq!(
         case(|c| {
-            c.retry_inputs.deleting = true;
+            c.inputs.deleting = true;
             c.suspended = true;
         }),
         Due::Cleanup
     );
     assert_eq!(
         case(|c| {
-            c.retry_inputs.deleting = true;
+            c.inputs.deleting = true;
             c.has_finalizer = false;
         }),
         Due::Nothing(None)

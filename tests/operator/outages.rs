@@ -87,7 +87,7 @@ async fn a_set_whose_status_cannot_be_written_is_made_once() {
         let lines = operator.logs();
         lines
             .iter()
-            .filter(|line| line.contains("the API server did not do its part"))
+            .filter(|line| line.contains("a status was not written"))
             .count()
     };
     eventually("three attempts to write the status", async || failures() >= 3)

@@ -14,6 +14,8 @@ const OLD: Duration = Duration::from_secs(60);
 /// waiting for it with the same credentials: others may be let in, and later it may have passed.
 pub struct SharedReads<T, E> {
     reads: Mutex<HashMap<SettingKey, Arc<Read<T, E>>>>,
+    /// Whether a failure says something to the others who wait.
+    concerns_all: fn(&E) -> bool,
 }
 
 struct Read<T, E> {
@@ -38,15 +40,15 @@ impl<T, E> Done<T, E> {
     }
 }
 
-impl<T, E> Default for SharedReads<T, E> {
-    fn default() -> Self {
+impl<T: Clone, E: Clone> SharedReads<T, E> {
+    /// Nothing read yet. `concerns_all` tells whether a failure says something to the others who wait.
+    pub fn new(concerns_all: fn(&E) -> bool) -> Self {
         Self {
             reads: Mutex::default(),
+            concerns_all,
         }
     }
-}
 
-impl<T: Clone, E: Clone> SharedReads<T, E> {
     /// Reads by `fetch`, unless a read that was asked for at or after `not_before` is there or under way.
     ///
     /// # Errors
@@ -66,6 +68,9 @@ impl<T: Clone, E: Clone> SharedReads<T, E> {
         }
         let begun = Instant::now();
         let result = fetch.await;
+        if result.as_ref().is_err_and(|error| !(self.concerns_all)(error)) {
+            return result;
+        }
         *done = Some(Done {
             begun,
             ended: Instant::now(),
@@ -126,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_shared_only_while_it_is_waited_for_and_with_the_same_credentials() {
-        let (reads, count) = (SharedReads::default(), AtomicU32::new(0));
+        let (reads, count) = (SharedReads::new(|_| true), AtomicU32::new(0));
         let now = Instant::now();
         let (one, same, other) = tokio::join!(
             reads.read(key(), by("one"), now, fail(&count)),
@@ -148,7 +153,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn fifty_ask_and_one_reads() {
-        let (reads, count) = (SharedReads::default(), AtomicU32::new(0));
+        let (reads, count) = (SharedReads::new(|_| true), AtomicU32::new(0));
         let now = Instant::now();
         let all = (0..50).map(|_| reads.read(key(), by("one"), now, fetch(&count)));
         assert!(futures::future::join_all(all).await.iter().all(|r| *r == Ok(1)));
@@ -172,7 +177,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_goes_leaves_the_read_to_the_next() {
-        let (reads, count) = (Arc::new(SharedReads::default()), Arc::new(AtomicU32::new(0)));
+        let (reads, count) = (Arc::new(SharedReads::new(|_| true)), Arc::new(AtomicU32::new(0)));
         let now = Instant::now();
         let first = tokio::time::timeout(
             Duration::from_millis(10),

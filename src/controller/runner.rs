@@ -1,0 +1,255 @@
+//! Has the resources that are due looked at, each alone, as many at once as the queue allows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::ownership::ObjectName;
+use crate::quota::{Begun, Position};
+use crate::reconcile::context::Context;
+use crate::reconcile::object_state::Schedule;
+use crate::reconcile::trigger::{Due, Retry, RetryInputs};
+use crate::reconcile::{Pass, reconcile, say_waiting};
+use crate::service::Turn;
+
+/// A change that waits longer than this for its turn says so in its status.
+const QUIET_WAIT: Duration = Duration::from_secs(5);
+/// So many resources are looked at before passes begin again: looking is cheap, and one burst must not hold up others.
+const AT_ONCE: usize = 256;
+
+/// Moments at which resources are looked at again.
+#[derive(Default)]
+struct Timers {
+    at: HashMap<ObjectName, Instant>,
+    order: BTreeSet<(Instant, ObjectName)>,
+}
+
+impl Timers {
+    fn set(&mut self, name: &ObjectName, at: Option<Instant>) {
+        if let Some(before) = self.at.remove(name) {
+            self.order.remove(&(before, name.clone()));
+        }
+        if let Some(at) = at {
+            self.at.insert(name.clone(), at);
+            self.order.insert((at, name.clone()));
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    fn pop(&mut self, now: Instant) -> Option<ObjectName> {
+        if self.next()? > now {
+            return None;
+        }
+        let (_, name) = self.order.pop_first()?;
+        self.at.remove(&name);
+        Some(name)
+    }
+}
+
+/// A pass under way.
+struct Running {
+    inputs: RetryInputs,
+    interrupted: CancellationToken,
+}
+
+struct Runner {
+    ctx: Arc<Context>,
+    passes: JoinSet<()>,
+    tasks: HashMap<tokio::task::Id, ObjectName>,
+    running: HashMap<ObjectName, Running>,
+    looks: Timers,
+    /// Changes that wait, by when they have waited for long.
+    waits: Timers,
+}
+
+/// Looks at what is `woken` and at what is due, until `ctx.stop` is cancelled and the passes under way have ended.
+pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectName>) {
+    let mut runner = Runner {
+        ctx: Arc::clone(&ctx),
+        passes: JoinSet::new(),
+        tasks: HashMap::new(),
+        running: HashMap::new(),
+        looks: Timers::default(),
+        waits: Timers::default(),
+    };
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    while !(ctx.stop.is_cancelled() && runner.passes.is_empty()) {
+        let next = runner.next_moment();
+        let timer = async {
+            match next {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => runner.interrupt_all(),
+            Some(ended) = runner.passes.join_next_with_id(), if !runner.passes.is_empty() => runner.ended(ended),
+            count = woken.recv_many(&mut batch, AT_ONCE), if !ctx.stop.is_cancelled() => {
+                for name in batch.drain(..count) {
+                    runner.look(&name, Position::Tail);
+                }
+            }
+            () = timer, if !ctx.stop.is_cancelled() => runner.tick(),
+        }
+        if ctx.stop.is_cancelled() {
+            runner.interrupt_all();
+        } else {
+            runner.begin();
+        }
+    }
+}
+
+impl Runner {
+    fn next_moment(&self) -> Option<Instant> {
+        let queue = self.ctx.queue().next_event();
+        [self.looks.next(), self.waits.next(), queue]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        for _ in 0..AT_ONCE {
+            let Some(name) = self.looks.pop(now) else { break };
+            self.look(&name, Position::Tail);
+        }
+        while let Some(name) = self.waits.pop(now) {
+            if self.ctx.queue().waits_since(&name).is_some()
+                && let Some(resource) = self.ctx.stores.get(&name)
+            {
+                let ctx = Arc::clone(&self.ctx);
+                // It ends by itself and nothing waits for it.
+                tokio::spawn(async move { say_waiting(&ctx, resource).await });
+            }
+        }
+    }
+
+    /// Looks at a resource: what is due is queued, what is not is looked at later.
+    fn look(&mut self, name: &ObjectName, position: Position) {
+        let Some(resource) = self.ctx.stores.get(name) else {
+            self.looks.set(name, None);
+            self.waits.set(name, None);
+            self.ctx.queue().withdraw(name);
+            if let Some(running) = self.running.get(name) {
+                running.interrupted.cancel();
+            }
+            return;
+        };
+        let now = Instant::now();
+        let pass = Pass::look(&self.ctx, resource);
+        if let Some(running) = self.running.get(name) {
+            // It is looked at again when its pass has ended; one that goes by older inputs need not wait any longer.
+            if running.inputs.are_outdated_by(&pass.inputs) {
+                running.interrupted.cancel();
+            }
+            return;
+        }
+        match pass.due {
+            Due::Nothing(wait) => {
+                self.ctx.queue().withdraw(name);
+                self.waits.set(name, None);
+                self.looks.set(name, wait.map(|wait| now + wait));
+            }
+            due => {
+                self.looks.set(name, None);
+                let line = pass.line();
+                let mut queue = self.ctx.queue();
+                queue.wait(name, line, pass.urgency(), position, now);
+                if due == Due::Change && !self.waits.at.contains_key(name) {
+                    self.waits.set(name, Some(now + QUIET_WAIT));
+                }
+            }
+        }
+    }
+
+    /// Begins as many passes as may begin.
+    fn begin(&mut self) {
+        loop {
+            let begun = self.ctx.queue().begin(Instant::now());
+            let Some(Begun { key: name, .. }) = begun else { return };
+            self.waits.set(&name, None);
+            let Some(resource) = self.ctx.stores.get(&name) else {
+                self.ctx.queue().ended(&name);
+                continue;
+            };
+            // As it is now, whatever it was when it began to wait.
+            let pass = Pass::look(&self.ctx, resource);
+            let interrupted = CancellationToken::new();
+            let running = Running {
+                inputs: pass.inputs.clone(),
+                interrupted: interrupted.clone(),
+            };
+            let span = tracing::info_span!("reconcile", resource = %name, uid = %pass.uid);
+            let places = Arc::clone(&self.ctx.places);
+            let work = async move {
+                let turn = Turn::begin(places, pass.urgency(), interrupted).await;
+                reconcile(pass, &turn).await;
+            };
+            let task = self.passes.spawn(work.instrument(span));
+            self.tasks.insert(task.id(), name.clone());
+            self.running.insert(name, running);
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
+        let (id, panicked) = match &ended {
+            Ok((id, ())) => (*id, false),
+            Err(error) => (error.id(), error.is_panic()),
+        };
+        let Some(name) = self.tasks.remove(&id) else { return };
+        self.running.remove(&name);
+        self.ctx.queue().ended(&name);
+        if panicked {
+            self.back_off(&name);
+        }
+        // A throttled one goes on where it was.
+        let waits_at_head = self
+            .ctx
+            .stores
+            .get(&name)
+            .and_then(|resource| resource.uid())
+            .is_some_and(|uid| {
+                let entry = self.ctx.object_states.find(&uid);
+                entry.is_some_and(|entry| entry.lock().schedule.as_ref().is_some_and(|s| s.head.is_some()))
+            });
+        let position = if waits_at_head { Position::Head } else { Position::Tail };
+        self.look(&name, position);
+    }
+
+    /// A pass that panicked stops no other resource, and is not repeated at once.
+    fn back_off(&self, name: &ObjectName) {
+        let Some(resource) = self.ctx.stores.get(name) else {
+            return;
+        };
+        let pass = Pass::look(&self.ctx, resource);
+        let mut state = pass.entry.lock();
+        let wait = state.backoff.next(None);
+        tracing::error!(resource = %name, retry_in = ?wait, "a reconcile panicked; the others go on");
+        let at = Instant::now() + wait;
+        state.schedule = Some(Schedule {
+            next_check: at,
+            retry: Some(Retry {
+                at,
+                inputs: pass.inputs.clone(),
+            }),
+            head: None,
+        });
+        self.ctx.metrics.reconciled("transient", Duration::ZERO);
+    }
+
+    fn interrupt_all(&self) {
+        self.running.values().for_each(|running| running.interrupted.cancel());
+    }
+}

@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Urgency;
+use super::pace::Pace;
+
+/// A call that has had no answer for so long was counted by the service long ago.
+const COUNTED: Duration = Duration::from_secs(5);
+/// Of the shortest round trip so much is kept as a margin, and a fifth of it.
+const MARGIN: Duration = Duration::from_millis(5);
+/// A shortest round trip is believed once so many were seen.
+const SEEN: u32 = 20;
+
+/// The calls of one operation that an account's last second holds.
+///
+/// The service counts a call somewhere between its sending and its answer, so its place is free again a second after
+/// the *answer*, less the shortest round trip seen: two calls that far apart here are a second apart there, whichever
+/// part of the way each of them took.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) pace: Pace,
+    under_way: Vec<Call>,
+    /// Answered calls that still count.
+    counted: Vec<(Instant, Urgency)>,
+    shortest: Option<Duration>,
+    seen: u32,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Call {
+    id: u64,
+    sent: Instant,
+    urgency: Urgency,
+}
+
+/// How a call ended, as far as the quota is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// It was answered, whatever the answer was.
+    Counted,
+    /// Too many calls.
+    Throttled,
+    /// There was no answer in time, or the connection broke.
+    Lost,
+}
+
+/// When there is room for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Now: its number.
+    Now(u64),
+    /// Then.
+    At(Instant),
+    /// Once one that is under way is answered.
+    AfterAnAnswer,
+}
+
+impl Window {
+    pub(super) fn new(qps: usize, now: Instant) -> Self {
+        Self {
+            pace: Pace::new(qps, now),
+            under_way: Vec::new(),
+            counted: Vec::new(),
+            shortest: None,
+            seen: 0,
+            next: 0,
+        }
+    }
+
+    /// Takes room for a call, if there is any. Checks leave a fifth to changes.
+    pub(super) fn take(&mut self, urgency: Urgency, now: Instant) -> Room {
+        self.counted.retain(|(until, _)| *until > now);
+        let open = |call: &&Call| now.duration_since(call.sent) < COUNTED;
+        let allowed = self.pace.allowed(now);
+        let for_checks = (allowed - (allowed / 5).max(1).min(allowed - 1)).max(1);
+        let taken = self.under_way.iter().filter(open).count() + self.counted.len();
+        let checks = self
+            .under_way
+            .iter()
+            .filter(open)
+            .filter(|c| c.urgency == Urgency::Check)
+            .count()
+            + self.counted.iter().filter(|(_, u)| *u == Urgency::Check).count();
+        if taken < allowed && (urgency == Urgency::Change || checks < for_checks) {
+            self.next += 1;
+            self.under_way.push(Call {
+                id: self.next,
+                sent: now,
+                urgency,
+            });
+            return Room::Now(self.next);
+        }
+        let mut frees: Vec<Instant> = self.counted.iter().map(|(until, _)| *until).collect();
+        frees.extend(self.under_way.iter().filter(open).map(|call| call.sent + COUNTED));
+        // Where the pace has narrowed, several must go before there is room.
+        let over = taken.saturating_sub(allowed);
+        frees.sort_unstable();
+        let at = frees.get(over.min(self.counted.len().saturating_sub(1))).copied();
+        at.map_or(Room::AfterAnAnswer, Room::At)
+    }
+
+    /// A call that was never sent.
+    pub(super) fn unused(&mut self, id: u64) {
+        self.under_way.retain(|call| call.id != id);
+    }
+
+    /// The answer to a call.
+    pub(super) fn answered(&mut self, id: u64, how: Answered, now: Instant) {
+        let Some(at) = self.under_way.iter().position(|call| call.id == id) else {
+            return;
+        };
+        let call = self.under_way.swap_remove(at);
+        let took = now.duration_since(call.sent);
+        match how {
+            Answered::Counted => {
+                self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
+                self.seen = self.seen.saturating_add(1);
+                self.pace.succeeded(call.sent, now);
+            }
+            Answered::Throttled => self.pace.throttled(call.sent, now),
+            Answered::Lost => {}
+        }
+        let shortest = self.shortest.filter(|_| self.seen >= SEEN).unwrap_or_default();
+        let saved = (shortest * 4 / 5).saturating_sub(MARGIN);
+        let until = now + self.pace.span().saturating_sub(saved);
+        // A call that was under way for long was counted at the latest when it was given up as open.
+        let until = until.min(call.sent + COUNTED.max(self.pace.span()));
+        if until > now {
+            self.counted.push((until, call.urgency));
+        }
+    }
+
+    /// Nothing of it is worth remembering.
+    pub(super) fn is_plain(&mut self, now: Instant) -> bool {
+        self.counted.retain(|(until, _)| *until > now);
+        self.under_way.is_empty() && self.counted.is_empty() && self.pace.is_full(now)
+    }
+}

@@ -1,0 +1,196 @@
+//! When a resource is looked at next: one pure rule for every way a pass can end.
+
+use std::time::Duration;
+
+use crate::schedule::Backoff;
+
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With all done that there was to do.
+    Done,
+    /// The setting was applied, but its read-back is still due.
+    ReadBackDue,
+    /// Only a status was written that the API server had not taken before.
+    StatusWritten,
+    /// Something newer came up.
+    Outdated,
+    /// The process stops, or another replica may lead.
+    NotOurs,
+    /// The account's quota is used up: it goes on at the head of its line.
+    Throttled,
+    /// It may pass by itself, but not sooner than this.
+    Waiting {
+        /// What the service asked for.
+        not_before: Option<Duration>,
+    },
+    /// The user must change something.
+    Stalled,
+    /// The API server would not take what we wrote.
+    NotWritten,
+}
+
+/// What else counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The resource is being deleted.
+    pub deleting: bool,
+    /// How long until its deletion is released, whatever happens; zero once the grace period is over.
+    pub until_release: Duration,
+    /// `spec.suspend`
+    pub suspended: bool,
+    /// Until the next scheduled check.
+    pub until_check: Duration,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until something wakes it.
+    AwaitChange,
+    /// The next scheduled check.
+    ScheduledCheck,
+    /// A retry after this, unless what it depends on changes before.
+    Retry(Duration),
+    /// At once, at the head of its line.
+    Head,
+    /// At once, as whatever is due then.
+    Again,
+    /// What was waited for before goes on being waited for.
+    AsBefore,
+}
+
+/// The shortest pause after a failure, whatever a grace period says.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Between two attempts of a deletion whose grace period is over (contract, section 3).
+const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
+
+/// Decides what comes after `end`.
+pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
+    let in_time = |wait: Duration| {
+        let wait = match facts.deleting {
+            // The end of the grace period is a moment to look, and from then on the attempts are few seconds apart.
+            true if facts.until_release.is_zero() => wait.min(LAST_ATTEMPTS),
+            true => wait.min(facts.until_release),
+            false => wait,
+        };
+        Next::Retry(wait.max(SHORTEST))
+    };
+    match end {
+        End::Done => {
+            backoff.reset();
+            if facts.deleting || facts.suspended {
+                Next::AwaitChange
+            } else {
+                Next::ScheduledCheck
+            }
+        }
+        End::ReadBackDue if facts.deleting => Next::AwaitChange,
+        End::ReadBackDue => Next::Retry(backoff.next(None)),
+        End::StatusWritten => Next::AsBefore,
+        End::Outdated => Next::Again,
+        End::NotOurs => Next::Retry(SHORTEST),
+        End::Throttled => Next::Head,
+        End::Waiting { not_before } => in_time(backoff.next(not_before)),
+        // Slowly: what it depends on has its own way to wake it.
+        End::Stalled => {
+            backoff.reset();
+            in_time(facts.until_check)
+        }
+        End::NotWritten => Next::Retry(backoff.next(None).max(SHORTEST)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(deleting: bool, until_release: u64, suspended: bool) -> Facts {
+        Facts {
+            deleting,
+            until_release: Duration::from_secs(until_release),
+            suspended,
+            until_check: Duration::from_secs(600),
+        }
+    }
+
+    /// Every end with every combination of what counts.
+    #[test]
+    fn after_every_end_comes_what_the_contract_says() {
+        let stays = facts(false, 300, false);
+        let suspended = facts(false, 300, true);
+        let deleting = facts(true, 300, false);
+        let overdue = facts(true, 0, false);
+        // The end; what comes next where it is no retry; else the bounds of the wait, for each of the four.
+        type Row = (End, [Result<Next, (u64, u64)>; 4]);
+        let retry = |from, to| Err((from, to));
+        let table: [Row; 9] = [
+            (
+                End::Done,
+                [
+                    Ok(Next::ScheduledCheck),
+                    Ok(Next::AwaitChange),
+                    Ok(Next::AwaitChange),
+                    Ok(Next::AwaitChange),
+                ],
+            ),
+            (
+                End::ReadBackDue,
+                [retry(1, 2), retry(1, 2), Ok(Next::AwaitChange), Ok(Next::AwaitChange)],
+            ),
+            (End::StatusWritten, [Ok(Next::AsBefore); 4]),
+            (
+                End::Outdated,
+                [Ok(Next::Again), Ok(Next::Again), Ok(Next::Again), Ok(Next::Again)],
+            ),
+            (End::NotOurs, [retry(1, 1), retry(1, 1), retry(1, 1), retry(1, 1)]),
+            (
+                End::Throttled,
+                [Ok(Next::Head), Ok(Next::Head), Ok(Next::Head), Ok(Next::Head)],
+            ),
+            (
+                End::Waiting {
+                    not_before: Some(Duration::from_secs(60)),
+                },
+                [retry(60, 62), retry(60, 62), retry(60, 62), retry(1, 5)],
+            ),
+            (
+                End::Stalled,
+                [retry(600, 600), retry(600, 600), retry(300, 300), retry(5, 5)],
+            ),
+            (End::NotWritten, [retry(1, 2), retry(1, 2), retry(1, 2), retry(1, 2)]),
+        ];
+        for (end, row) in table {
+            for (facts, expected) in [stays, suspended, deleting, overdue].iter().zip(row) {
+                let next = next_action(end, facts, &mut Backoff::default());
+                match (next, expected) {
+                    (Next::Retry(wait), Err((from, to))) => {
+                        assert!((from..=to).contains(&wait.as_secs()), "{end:?} {facts:?}: {wait:?}");
+                    }
+                    (next, expected) => assert_eq!(Ok(next), expected, "{end:?} {facts:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_makes_a_loop_without_a_pause() {
+        for end in [
+            End::NotOurs,
+            End::NotWritten,
+            End::Stalled,
+            End::Waiting { not_before: None },
+        ] {
+            for until_release in [0, 1, 300] {
+                let mut backoff = Backoff::default();
+                for _ in 0..20 {
+                    let next = next_action(end, &facts(true, until_release, false), &mut backoff);
+                    assert!(
+                        matches!(next, Next::Retry(wait) if wait >= SHORTEST),
+                        "{end:?} {next:?}"
+                    );
+                }
+            }
+        }
+    }
+}

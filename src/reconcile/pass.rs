@@ -1,0 +1,281 @@
+//! One look at one resource, from its beginning to what comes next.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::convert;
+use super::failure::Failure;
+use super::next_action::{End, Facts, Next, next_action};
+use super::object_state::{Entry, Live, Schedule, Sets, Shown};
+use super::report::{self, StatusUpdate, current_status};
+use super::trigger::{Due, Retry, RetryInputs, View, due};
+use super::{claims, finalizer, secrets};
+use crate::RECONCILE_ANNOTATION;
+use crate::api::{DeletionPolicy, ManagementPolicy, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
+use crate::ownership::{ObjectName, Ownership};
+use crate::quota::{Line, Owner, Urgency};
+use crate::schedule::{Contest, next_check};
+use crate::service::{Access, Turn};
+use crate::status::{Reason, ready_reason};
+
+/// One resource as a pass sees it.
+pub struct Pass {
+    /// What all share.
+    pub ctx: Arc<Context>,
+    /// The resource as it was when its turn came.
+    pub resource: Arc<VodMessageCallback>,
+    /// Its name.
+    pub name: ObjectName,
+    /// Its uid.
+    pub uid: String,
+    /// What is remembered of it.
+    pub entry: Arc<Entry>,
+    /// What a retry of this pass would depend on.
+    pub inputs: RetryInputs,
+    /// Its status as this process knows it.
+    pub status: VodMessageCallbackStatus,
+    /// How often it is checked.
+    pub interval: Duration,
+    /// Why it is looked at.
+    pub due: Due,
+    seen: Mutex<Seen>,
+}
+
+/// What a pass found out, also one that fails later.
+#[derive(Clone, Default)]
+pub struct Seen {
+    /// The Secrets that it read.
+    pub secrets: Vec<ObservedSecret>,
+    /// The account, where STS named it. A resource that waits for its owner to go must know it after a restart.
+    pub account: Option<String>,
+    /// The service's address.
+    pub endpoint: Option<String>,
+}
+
+impl Pass {
+    /// Looks at a resource: what is due for it now.
+    pub fn look(ctx: &Arc<Context>, resource: Arc<VodMessageCallback>) -> Self {
+        let now = Instant::now();
+        let uid = resource.uid().unwrap_or_default();
+        claims::take_over(ctx, &resource);
+        let entry = ctx.object_states.of(&uid);
+        let status = current_status(&resource, &entry);
+        let inputs = retry_inputs(ctx, &resource);
+        let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);
+        let due = {
+            let mut state = entry.lock();
+            if state.schedule.is_none() {
+                state.schedule = Some(Schedule {
+                    next_check: now + until_next_check(ctx, &uid, interval),
+                    retry: None,
+                    head: None,
+                });
+                if status.is_fresh() && !finalizer::is_on(&resource) {
+                    state.sets = Sets::None;
+                }
+                if ready_reason(&status.conditions) == Some(Reason::Contested) {
+                    state.contest = Contest::resumed_contested(now);
+                }
+            }
+            state.shown = match inputs.deleting {
+                true => Shown::Deleting,
+                false => Shown::Reason(ready_reason(&status.conditions).unwrap_or(Reason::Progressing)),
+            };
+            let schedule = state.schedule.as_ref();
+            due(&View {
+                inputs: &inputs,
+                status: &status,
+                suspended: resource.spec.suspend,
+                has_finalizer: finalizer::is_on(&resource),
+                retry: schedule.and_then(|schedule| schedule.retry.as_ref()),
+                ownership_changed: state.ownership_changed,
+                unwritten: state.status.unwritten(),
+                next_check: schedule.map_or(now, |schedule| schedule.next_check),
+                now,
+            })
+        };
+        Self {
+            ctx: Arc::clone(ctx),
+            name: ObjectName::of(resource.as_ref()),
+            resource,
+            uid,
+            entry,
+            inputs,
+            status,
+            interval,
+            due,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// What was found out so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing has been said of it yet.
+    pub fn is_fresh(&self) -> bool {
+        self.status.is_fresh()
+    }
+
+    /// Whether the status says that the present generation is held by the service.
+    pub fn holds_generation(&self) -> bool {
+        self.status.observed_generation == Some(self.inputs.generation)
+            && ready_reason(&self.status.conditions).is_some_and(Reason::is_ready)
+    }
+
+    /// How urgent it is.
+    pub fn urgency(&self) -> Urgency {
+        match self.due {
+            Due::ScheduledCheck => Urgency::Check,
+            Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::RequestedCheck | Due::WriteStatus => {
+                Urgency::Change
+            }
+        }
+    }
+
+    /// The line it waits in: its account's, its credential's while the account is not known, or nobody's where the
+    /// service is not called at all.
+    pub fn line(&self) -> Line {
+        let spec = &self.resource.spec;
+        let keeps = spec.deletion_policy == DeletionPolicy::Retain || spec.suspend;
+        let local = match self.due {
+            Due::Suspend | Due::WriteStatus | Due::Nothing(_) => true,
+            Due::Cleanup => keeps || spec.management_policy == ManagementPolicy::Observe,
+            Due::Change | Due::RequestedCheck | Due::ScheduledCheck => false,
+        };
+        if local {
+            return Line {
+                owner: Owner::Credential(String::new()),
+                endpoint: String::new(),
+            };
+        }
+        let account = self.ctx.ownership().account(&self.uid);
+        Line {
+            owner: account.map_or_else(
+                || Owner::Credential(secrets::credential_name(&self.name.namespace, spec)),
+                Owner::Account,
+            ),
+            endpoint: self.ctx.endpoints.vod(&convert::region(spec)).as_str().to_owned(),
+        }
+    }
+
+    /// The account is known: from here on this pass counts in its line.
+    ///
+    /// # Errors
+    /// [`Failure::InLine`] where that has no room: it has to wait there.
+    pub fn join_line(&self, access: &Access) -> Result<(), Failure> {
+        let line = Line {
+            owner: Owner::Account(access.account.clone()),
+            endpoint: access.endpoint.as_str().to_owned(),
+        };
+        if self.ctx.queue().join(&self.name, &line) {
+            Ok(())
+        } else {
+            Err(Failure::InLine)
+        }
+    }
+
+    /// Whether what this pass is about to send is still what the newest resource asks for.
+    pub fn is_still_wanted(&self) -> bool {
+        let newest = self.ctx.stores.get(&self.name);
+        let same = newest.is_some_and(|newest| {
+            newest.metadata.uid == self.resource.metadata.uid
+                && newest.metadata.generation == self.resource.metadata.generation
+                && newest.metadata.deletion_timestamp.is_some() == self.inputs.deleting
+        });
+        let owns = !matches!(self.ctx.ownership().ownership_of(&self.uid), Ownership::Loser { .. });
+        same && owns && self.ctx.may_write()
+    }
+
+    /// Writes what came of it, then tells the events: in this order, so that what they say can be looked up.
+    pub async fn report(&self, update: StatusUpdate) {
+        report::report(&self.ctx, &self.resource, &self.entry, &update).await;
+        if let Some(outcome) = update.drift {
+            self.ctx.metrics.drift(outcome);
+        }
+        for notice in update.events {
+            self.ctx.events.publish(&self.resource, notice);
+        }
+    }
+
+    /// Notes when it is looked at next.
+    pub fn end(&self, end: End, turn: &Turn, began: Instant) {
+        let until_check = until_next_check(&self.ctx, &self.uid, self.interval);
+        let facts = Facts {
+            deleting: self.inputs.deleting,
+            until_release: self.until_release(),
+            suspended: self.resource.spec.suspend,
+            until_check,
+        };
+        let now = Instant::now();
+        let mut state = self.entry.lock();
+        if !matches!(end, End::Outdated | End::NotOurs) {
+            state.ownership_changed = false;
+        }
+        let state = &mut *state;
+        let Some(schedule) = state.schedule.as_mut() else {
+            return;
+        };
+        match next_action(end, &facts, &mut state.backoff) {
+            Next::AwaitChange => schedule.retry = None,
+            Next::ScheduledCheck => {
+                schedule.retry = None;
+                schedule.next_check = now + until_check;
+            }
+            Next::Retry(wait) => {
+                schedule.next_check = now + until_check;
+                let mut inputs = self.inputs.clone();
+                inputs.note_versions_read(&self.seen().secrets);
+                schedule.retry = Some(Retry { at: now + wait, inputs });
+            }
+            // What was read for this attempt serves the next one too, unless the user changed something.
+            Next::Head => schedule.head = Some(schedule.head.unwrap_or(began)),
+            Next::Again if turn.interrupted.is_cancelled() => {}
+            Next::Again | Next::AsBefore => {}
+        }
+        if !matches!(end, End::Throttled) {
+            schedule.head = None;
+        }
+    }
+
+    /// How long until the grace period of its deletion ends.
+    pub fn until_release(&self) -> Duration {
+        let grace = self.ctx.defaults.deletion_grace;
+        let Some(asked) = &self.resource.metadata.deletion_timestamp else {
+            return grace;
+        };
+        let waited = Timestamp::now().duration_since(asked.0);
+        grace.saturating_sub(Duration::try_from(waited).unwrap_or_default())
+    }
+
+    /// Notes what is known of the live setting.
+    pub fn note_live(&self, live: Live) {
+        self.entry.lock().live = live;
+    }
+}
+
+fn retry_inputs(ctx: &Context, resource: &VodMessageCallback) -> RetryInputs {
+    let namespace = resource.namespace().unwrap_or_default();
+    let version = |name: String| {
+        let version = ctx.secrets.version(&namespace, &name);
+        (name, version)
+    };
+    RetryInputs {
+        generation: resource.metadata.generation.unwrap_or_default(),
+        requested: resource.annotations().get(RECONCILE_ANNOTATION).cloned(),
+        secrets: secrets::referenced(&resource.spec).into_iter().map(version).collect(),
+        deleting: resource.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+/// Checks fall on moments spread by uid; all resources of one setting share the oldest one's, and so one read.
+fn until_next_check(ctx: &Context, uid: &str, interval: Duration) -> Duration {
+    let phase = ctx.ownership().group_phase_uid(uid);
+    next_check(&phase, interval, Timestamp::now())
+}

@@ -1,0 +1,242 @@
+//! The one door to VOD: every call goes through here, and no other module makes one.
+//!
+//! A call waits for its place in the account's quota, is made only while this process leads and only while it is
+//! still wanted, is bounded in time, is repeated once where the contract says so, and what its answer teaches (a
+//! throttled account, a token that is no longer good) is taken to heart.
+
+mod access;
+mod shared_reads;
+mod turn;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::cloud::{CallError, ErrorClass, Operation, Vod};
+use crate::credentials::{CredentialProvider, Identities};
+use crate::domain::LiveSetting;
+use crate::lease::Claim;
+use crate::quota::{Answered, Calls, NoPermit, Urgency};
+
+pub use access::{Access, Source};
+pub use shared_reads::SharedReads;
+pub use turn::Turn;
+
+/// How long a call in flight may go on after the claim's deadline.
+const REST_OF_LEASE: Duration = Duration::from_secs(4);
+
+/// What a read of the live setting gives to everyone who shares it.
+pub type LiveRead = Arc<Option<LiveSetting>>;
+
+/// Why the service was not called, or did not do what it was asked.
+#[derive(Clone, Debug)]
+pub enum Unserved {
+    /// The service's answer, or the want of one.
+    Call(Box<CallError>),
+    /// The account rests, as the service asked.
+    Rests {
+        /// Not before this.
+        until: Instant,
+    },
+    /// Something newer is to be done first.
+    Outdated,
+    /// Another replica may lead.
+    StaleLeader,
+}
+
+/// The door.
+pub struct Service {
+    vod: Vod,
+    calls: Arc<Calls>,
+    credentials: Arc<CredentialProvider>,
+    identities: Arc<Identities>,
+    claim: Claim,
+    reads: SharedReads<LiveRead, Unserved>,
+}
+
+impl Service {
+    /// For one term of leadership.
+    pub fn new(
+        vod: Vod,
+        calls: Arc<Calls>,
+        credentials: Arc<CredentialProvider>,
+        identities: Arc<Identities>,
+        claim: Claim,
+    ) -> Self {
+        Self {
+            vod,
+            calls,
+            credentials,
+            identities,
+            claim,
+            reads: SharedReads::new(|unserved| matches!(unserved, Unserved::Call(_))),
+        }
+    }
+
+    /// Whether this process may call the service.
+    pub fn leads(&self) -> bool {
+        self.claim.holds()
+    }
+
+    /// Reads the live setting, sharing the read with others of the same setting; one that was asked for before
+    /// `not_before` does not count.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    pub async fn get(&self, access: &Access, turn: &Turn, not_before: Instant) -> Result<LiveRead, Unserved> {
+        let fetch = self.call(Operation::Get, access, turn, &|| true, |access| async move {
+            let answer = self.vod.get(&access.endpoint, &access.credentials, &access.app).await?;
+            Ok(Arc::new(answer.setting))
+        });
+        let read = self.reads.read(access.key(), access.credentials.id, not_before, fetch);
+        turn.away(read).await
+    }
+
+    /// Calls SetMessageCallback, if that is `still_wanted` when its turn has come. Returns the RequestId.
+    ///
+    /// # Errors
+    /// Why it was not set; whether it may have been set all the same is in the error.
+    pub async fn set(
+        &self,
+        access: &Access,
+        turn: &Turn,
+        parameters: &[(&'static str, Zeroizing<String>)],
+        still_wanted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<String, Unserved> {
+        let call = self.call(Operation::Set, access, turn, still_wanted, |access| async move {
+            self.vod.set(&access.endpoint, &access.credentials, parameters).await
+        });
+        let result = turn.away(call).await;
+        self.reads.forget(&access.key());
+        result
+    }
+
+    /// Calls DeleteMessageCallback, if that is `still_wanted` when its turn has come. Returns the RequestId; none
+    /// where the service says that there was nothing.
+    ///
+    /// # Errors
+    /// Why it was not removed.
+    pub async fn delete(
+        &self,
+        access: &Access,
+        turn: &Turn,
+        still_wanted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<String>, Unserved> {
+        let call = self.call(Operation::Delete, access, turn, still_wanted, |access| async move {
+            let deleted = self
+                .vod
+                .delete(&access.endpoint, &access.credentials, &access.app)
+                .await?;
+            Ok(deleted.request_id)
+        });
+        let result = turn.away(call).await;
+        self.reads.forget(&access.key());
+        result
+    }
+
+    async fn call<T, F>(
+        &self,
+        operation: Operation,
+        access: &Access,
+        turn: &Turn,
+        still_wanted: &(dyn Fn() -> bool + Sync),
+        make: impl Fn(Access) -> F,
+    ) -> Result<T, Unserved>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut access = access.clone();
+        let mut repeated = false;
+        loop {
+            let asked = Instant::now();
+            let permit = self
+                .calls
+                .permit(&access.account, operation, turn.urgency, &turn.interrupted);
+            let permit = permit.await;
+            turn.has_waited(asked.elapsed());
+            let mut permit = permit.map_err(|no| match no {
+                NoPermit::Rests { until } => Unserved::Rests { until },
+                NoPermit::Interrupted => Unserved::Outdated,
+            })?;
+            if !self.claim.holds() {
+                return Err(Unserved::StaleLeader);
+            }
+            if !still_wanted() {
+                return Err(Unserved::Outdated);
+            }
+            permit.send();
+            let result = self.bounded(operation, turn, make(access.clone())).await?;
+            permit.answered(match &result {
+                Ok(_) => Answered::Counted,
+                Err(error) if error.class == ErrorClass::Throttling => Answered::Throttled,
+                Err(error) if error.http_status.is_some() => Answered::Counted,
+                Err(_) => Answered::Lost,
+            });
+            let error = match result {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if error.class == ErrorClass::Throttling {
+                self.calls.rest(&access.account, error.retry_after);
+            }
+            if repeated || !self.can_repeat(&error, &mut access).await {
+                return Err(Unserved::Call(Box::new(error)));
+            }
+            repeated = true;
+        }
+    }
+
+    /// Whether what made a call fail is fixed: a clock, a nonce, or a token of the operator's own that was fetched
+    /// anew.
+    async fn can_repeat(&self, error: &CallError, access: &mut Access) -> bool {
+        let refused = &access.credentials;
+        if error.expired_token {
+            self.credentials.invalidate(refused);
+            if refused.expires_at.is_none() {
+                return false;
+            }
+            let Source { base, role } = &*access.source;
+            return match self.credentials.resolve(base, role.as_ref(), &access.region).await {
+                Ok(fresh) => {
+                    access.credentials = fresh;
+                    true
+                }
+                Err(_) => false,
+            };
+        }
+        if error.class == ErrorClass::Credentials && !error.worth_repeating {
+            self.identities.refused(&refused.id);
+        }
+        error.worth_repeating
+    }
+
+    /// A change is cut off before another leader could start: the claim's deadline lies five seconds before the Lease
+    /// ends (renew deadline 10 s of 15 s), and a call in flight gets most of them. A read is given up for what is
+    /// newer.
+    async fn bounded<T>(
+        &self,
+        operation: Operation,
+        turn: &Turn,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<Result<T, CallError>, Unserved> {
+        let deadline = Instant::from_std(self.claim.deadline());
+        // Without an election the deadline is as far off as can be.
+        let end = deadline.checked_add(REST_OF_LEASE).unwrap_or(deadline);
+        let given_up = async {
+            if operation == Operation::Get && turn.urgency == Urgency::Check {
+                turn.interrupted.cancelled().await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            // The clock first: a process that was stopped and goes on must not send what it was about to.
+            biased;
+            () = tokio::time::sleep_until(end) => Ok(Err(CallError::cut_off())),
+            () = given_up => Err(Unserved::Outdated),
+            done = call => Ok(done),
+        }
+    }
+}
