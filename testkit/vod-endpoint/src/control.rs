@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
-use crate::server::Shared;
+use crate::server::{self, Shared};
 use crate::settings::Behaviour;
 use crate::world::{AccessKey, World};
 
@@ -31,6 +31,21 @@ struct Change {
     app: String,
     /// Absent: the setting is removed.
     fields: Option<std::collections::BTreeMap<String, String>>,
+}
+
+/// An event that is to be delivered.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    #[serde(default = "account")]
+    account: String,
+    #[serde(default = "region")]
+    region: String,
+    #[serde(default = "app")]
+    app: String,
+    event_type: String,
+    /// Absent: one that only says what happened.
+    body: Option<Value>,
 }
 
 fn account() -> String {
@@ -79,6 +94,18 @@ pub(crate) fn service(world: Shared) -> Router {
                     }
                 }
             }),
+        )
+        .route(
+            "/events",
+            post(async |State(w): State<Shared>, Json(event): Json<Event>| {
+                let at = [&*event.account, &*event.region, &*event.app];
+                let body = event.body.as_ref().map(Value::to_string);
+                Json(server::deliver(&w, at, &event.event_type, body).await)
+            }),
+        )
+        .route(
+            "/messages",
+            get(async |State(w): State<Shared>| Json(lock(&w).messages.clone())),
         )
         .route(
             "/faults",

@@ -4,6 +4,7 @@
 mod answer;
 mod call_log;
 mod control;
+mod delivery;
 mod faults;
 mod metadata;
 mod request;
@@ -14,6 +15,7 @@ mod verify;
 mod world;
 
 pub use call_log::Call;
+pub use delivery::{Delivery, Message};
 pub use faults::{Failure, Fault, How};
 pub use server::{Addresses, Endpoint};
 pub use settings::{Absent, Behaviour, ShowKey};

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::answer::{Answer, request_id};
+use crate::delivery::{self, Delivery, Destination};
 use crate::faults::{Fault, How};
 use crate::request::Raw;
 use crate::world::World;
@@ -101,6 +102,11 @@ impl Endpoint {
         self.addresses.vod.values().next().cloned().unwrap_or_default()
     }
 
+    /// Has the service deliver an event of `event_type` by the setting in force, as it does after real work.
+    pub async fn deliver(&self, account: &str, region: &str, app: &str, event_type: &str) -> Delivery {
+        deliver(&self.world, [account, region, app], event_type, None).await
+    }
+
     /// All addresses.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
@@ -109,6 +115,37 @@ impl Endpoint {
 
 /// A free port that only this machine reaches.
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Delivers `body`, or one that only says what happened.
+pub(crate) async fn deliver(
+    world: &Shared,
+    [account, region, app]: [&str; 3],
+    event_type: &str,
+    body: Option<String>,
+) -> Delivery {
+    let lock = || world.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = || lock().now();
+    let body = body.unwrap_or_else(|| {
+        let time = sts::time(u64::try_from(now()).unwrap_or_default());
+        serde_json::json!({ "EventTime": time, "EventType": event_type, "Status": "success", "VideoId": "examplevideo0001" })
+            .to_string()
+    });
+    let destination = delivery::destination(lock().setting(account, region, app), event_type, &body);
+    match destination {
+        Err(why) => Delivery {
+            not_sent: Some(why),
+            ..Delivery::default()
+        },
+        Ok(Destination::Queue(message)) => {
+            lock().messages.push(message);
+            Delivery {
+                delivered: true,
+                ..Delivery::default()
+            }
+        }
+        Ok(Destination::Http { url, key }) => delivery::post(&url, key.as_deref(), &body, now).await,
+    }
+}
 
 async fn listen(at: SocketAddr, service: Router) -> std::io::Result<(String, JoinHandle<()>)> {
     let listener = TcpListener::bind(at).await?;

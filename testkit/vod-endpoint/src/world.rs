@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::call_log::{self, Call};
+use crate::delivery::Message;
 use crate::faults::Fault;
 use crate::request::Raw;
 use crate::settings::{self, Behaviour, Stored};
@@ -64,6 +65,8 @@ pub struct World {
     pub imds_v1: bool,
     /// The instance's role.
     pub ecs_role: Option<String>,
+    /// What was delivered into queues.
+    pub messages: Vec<Message>,
     settings: HashMap<Key, Stored>,
     /// What reads show that come too soon after a Set, and how many do.
     late: HashMap<Key, (u32, Option<Stored>)>,
@@ -96,6 +99,7 @@ impl Default for World {
             lifetime: 3600,
             imds_v1: false,
             ecs_role: None,
+            messages: Vec::new(),
             settings: HashMap::new(),
             late: HashMap::new(),
             nonces: HashMap::new(),
