@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The image of vod-operator: one static binary, CA roots and licence texts on an empty, non-root base.
+# The image of vod-operator: one static binary with its man pages and completions, CA roots and licence texts on an empty, non-root base.
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 -t vod-operator .
 #
@@ -24,11 +24,14 @@ RUN rm -f rust-toolchain.toml \
  && install -D -m 0755 target/release/vod-operator /out/usr/local/bin/vod-operator \
  && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
  && hack/licences /out/usr/share/licenses/vod-operator \
+ && hack/man-and-completions target/release/vod-operator /out/usr/local \
  && find /out -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
-# Only the binary, for those who want no image: docker buildx build --target binary --output type=local,dest=out .
+# Only the binary with its man pages and completions, for those who want no image:
+#   docker buildx build --target binary --output type=local,dest=out .
 FROM scratch AS binary
 COPY --from=build /out/usr/local/bin/vod-operator /vod-operator
+COPY --from=build /out/usr/local/share/ /share/
 
 # The stand-in for the service, for deploy/demo: docker buildx build --target stand-in -t vod-stand-in .
 FROM build AS build-stand-in
