@@ -1,12 +1,13 @@
 //! The vod-operator binary: parses, chooses, and turns the outcome into an exit code.
 
+use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
+
 use clap::Parser as _;
-use std::{fmt, io::Write as _, process::ExitCode};
-use vod_operator::{
-    cli::{COMMIT, Cli, Command, Config, RunArgs, VERSION},
-    commands::{self, Outcome, Output},
-    telemetry,
-};
+use vod_operator::cli::{COMMIT, Cli, Command, Config, RunArgs, VERSION};
+use vod_operator::commands::{self, Outcome, Output};
+use vod_operator::telemetry;
 
 /// Bad flags or variables.
 const USAGE: u8 = 2;

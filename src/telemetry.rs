@@ -1,15 +1,15 @@
 //! Logs: where they go, how they look, and what may never be in them.
 
 use std::io::IsTerminal as _;
-use tracing::{Subscriber, level_filters::LevelFilter};
-use tracing_subscriber::{
-    Layer,
-    filter::{FilterExt as _, Targets},
-    fmt::MakeWriter,
-    layer::SubscriberExt as _,
-    registry::{LookupSpan, Registry},
-    util::{SubscriberInitExt as _, TryInitError},
-};
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterExt as _, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,10 @@
-use crate::domain::AuthKey;
+use std::fmt::Write as _;
+use std::time::Duration;
+
 use md5::{Digest as _, Md5};
-use std::{fmt::Write as _, time::Duration};
 use subtle::ConstantTimeEq as _;
+
+use crate::domain::AuthKey;
 
 /// Carries when the callback was sent, in seconds since 1970.
 pub const TIMESTAMP_HEADER: &str = "X-VOD-TIMESTAMP";

@@ -1,6 +1,11 @@
-use super::{BadValue, OutputArgs, config::flag, values};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::config::flag;
+use super::{BadValue, OutputArgs, values};
 
 /// The sub-commands of `callback`.
 #[derive(Clone, Debug, Subcommand)]

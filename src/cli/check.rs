@@ -1,5 +1,6 @@
-use super::{FileArgs, OutputArgs};
 use clap::Args;
+
+use super::{FileArgs, OutputArgs};
 
 /// The flags of `check`.
 #[derive(Clone, Debug, Default, Args)]

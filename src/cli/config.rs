@@ -1,8 +1,12 @@
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use super::{RunArgs, values};
 use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
 use crate::credentials::AmbientEnvironment;
 use crate::telemetry::{self, LogFormat};
-use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, time::Duration};
 
 /// How the operator runs: every value checked.
 #[derive(Clone, Debug, PartialEq)]

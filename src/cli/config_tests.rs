@@ -1,6 +1,7 @@
+use clap::Parser;
+
 use super::*;
 use crate::cli::{Cli, Command};
-use clap::Parser;
 
 fn gather(words: &[&str], variables: &[(&str, &str)]) -> Result<Config, BadValue> {
     let cli = Cli::try_parse_from(["vod-operator", "run"].iter().chain(words)).expect("the words are well formed");

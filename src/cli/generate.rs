@@ -1,5 +1,6 @@
-use clap::Args;
 use std::path::PathBuf;
+
+use clap::Args;
 
 /// The arguments of `completion`.
 #[derive(Clone, Debug, Args)]

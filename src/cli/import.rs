@@ -1,6 +1,8 @@
-use super::{CredentialArgs, OutputArgs, ServiceArgs};
-use clap::Args;
 use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CredentialArgs, OutputArgs, ServiceArgs};
 
 /// The flags of `import`.
 #[derive(Clone, Debug, Default, Args)]

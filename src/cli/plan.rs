@@ -1,5 +1,6 @@
-use super::{CredentialArgs, FileArgs, OutputArgs, ServiceArgs};
 use clap::Args;
+
+use super::{CredentialArgs, FileArgs, OutputArgs, ServiceArgs};
 
 /// The flags of `plan`.
 #[derive(Clone, Debug, Default, Args)]

@@ -1,8 +1,10 @@
 //! What several sub-commands take.
 
-use super::RunArgs;
-use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::RunArgs;
 
 /// How a result is written to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

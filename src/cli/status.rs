@@ -1,5 +1,6 @@
-use super::OutputArgs;
 use clap::Args;
+
+use super::OutputArgs;
 
 /// The flags of `status`.
 #[derive(Clone, Debug, Default, Args)]

@@ -1,9 +1,11 @@
 //! What one flag's value may look like. Every function answers with the value, or with what is wrong about the text.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use crate::cloud::{EndpointNetwork, EndpointTemplate, EndpointUrl, SignatureStyle};
 use crate::domain::GoDuration;
 use crate::telemetry::LogFormat;
-use std::{net::SocketAddr, time::Duration};
 
 /// More calls a second than the service allows anyone; a larger number is a slip.
 const MOST_QPS: u32 = 1000;

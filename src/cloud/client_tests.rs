@@ -1,6 +1,7 @@
 //! Against a raw TCP server, for what a well-behaved endpoint cannot show.
 
 use std::sync::Mutex;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

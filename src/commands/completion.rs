@@ -1,8 +1,9 @@
 //! `vod-operator completion`: a shell's completion script, from the definitions that `--help` prints.
 
+use clap::CommandFactory as _;
+
 use super::{Exit, Outcome, Output};
 use crate::cli::{Cli, CompletionArgs};
-use clap::CommandFactory as _;
 
 /// Prints the script.
 ///

@@ -1,4 +1,5 @@
-use std::{fmt, process::ExitCode};
+use std::fmt;
+use std::process::ExitCode;
 
 /// How a command ended, as its exit code tells pipelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,12 @@
 //! `vod-operator manual`: one man page for each command, from the definitions that `--help` prints.
 
+use std::io;
+use std::path::Path;
+
+use clap::{Command, CommandFactory as _};
+
 use super::{Exit, Failure, Outcome, warn};
 use crate::cli::{Cli, ManualArgs, VERSION};
-use clap::{Command, CommandFactory as _};
-use std::{io, path::Path};
 
 /// Writes the pages: `vod-operator.1`, `vod-operator-run.1` and so on.
 ///

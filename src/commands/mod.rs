@@ -15,8 +15,10 @@ pub mod status;
 pub use exit::{Exit, Failure, Outcome};
 pub use output::{Output, warn};
 
-use crate::{cli::BadValue, telemetry};
 use std::future::Future;
+
+use crate::cli::BadValue;
+use crate::telemetry;
 
 /// Runs a command that waits for files, the network or a cluster. Nothing is logged unless `RUST_LOG` asks for it: what
 /// the user wants to know is the command's own output, which says what failed, too.

@@ -1,10 +1,10 @@
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
 use super::Failure;
 use crate::cli::OutputFormat;
-use serde::Serialize;
-use std::{
-    fmt,
-    io::{self, ErrorKind, Write},
-};
 
 /// Where results go. A reader that has seen enough (`| head`) is no error: what follows is dropped.
 pub struct Output<W> {

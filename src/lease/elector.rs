@@ -1,14 +1,16 @@
-use super::{Candidate, Claim, LeaseTimings, Record, Step, claim::Sent};
-use crate::telemetry::in_words;
-use k8s_openapi::{
-    api::coordination::v1::Lease,
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
-    jiff::Timestamp,
-};
-use kube::{Api, Client, api::PostParams};
 use std::time::{Duration, Instant};
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::claim::Sent;
+use super::{Candidate, Claim, LeaseTimings, Record, Step};
+use crate::telemetry::in_words;
 
 /// What holding the Lease gives.
 #[derive(Clone, Debug)]

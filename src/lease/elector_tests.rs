@@ -1,21 +1,19 @@
 //! The elector against a Lease served over HTTP, with an API server that can fall silent, refuse and fail.
 
-use super::*;
-use axum::{
-    Json, Router,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Client;
 use serde_json::json;
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
 use tokio_util::sync::CancellationToken;
+
+use super::*;
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/ops/leases";
 

@@ -1,8 +1,9 @@
 //! What a candidate should do, from what it has seen. Pure: time is an argument, counted on the candidate's own clock
 //! from wherever it likes, so that differences between clocks do not matter.
 
-use super::LeaseTimings;
 use std::time::Duration;
+
+use super::LeaseTimings;
 
 /// What of a Lease tells whether its holder is alive. The times in it are opaque: they are compared, never counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

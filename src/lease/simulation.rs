@@ -1,9 +1,13 @@
 //! Candidates over one compare-and-swap register, in made-up time: messages are slow or lost, processes stand still
 //! for longer than a lease lasts, and clocks disagree. No two claims may ever hold at once.
 
-use super::{Candidate, LeaseTimings, Record, Step};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
 use proptest::prelude::*;
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+
+use super::{Candidate, LeaseTimings, Record, Step};
 
 const END: u64 = 240_000;
 

@@ -1,9 +1,7 @@
-use std::{
-    ffi::OsStr,
-    fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// The largest file that is read: what is larger is no manifest.
 const MOST_BYTES: u64 = 16 << 20;

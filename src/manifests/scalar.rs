@@ -1,8 +1,9 @@
 //! What a plain scalar means. As kubectl reads it (sigs.k8s.io/yaml, which follows YAML 1.1): `yes` and `on` are
 //! booleans and `0755` is octal, however surprising, because that is what reaches the API server.
 
-use super::Content;
 use serde_json::Number;
+
+use super::Content;
 
 /// A number that JSON, and so the API server, cannot be sent.
 #[derive(Debug)]

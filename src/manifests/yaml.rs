@@ -1,7 +1,10 @@
-use super::{Content, Entry, Node, Position, scalar};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+
+use super::{Content, Entry, Node, Position, scalar};
 
 /// More values than any manifest has: an alias of aliases would fill the memory.
 const MOST_NODES: usize = 200_000;

@@ -6,10 +6,9 @@ use futures::{StreamExt, stream};
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
-use super::observe;
 use super::pass::Pass;
-use super::secrets;
 use super::trigger::{SecretVersion, version_of};
+use super::{observe, secrets};
 use crate::api::VodMessageCallback;
 use crate::domain::{AccountId, AccountKey};
 use crate::ownership::{Claim, ObjectName, Ownership};

@@ -8,13 +8,12 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::convert;
 use super::failure::Failure;
 use super::next_action::{End, Facts, Next, next_action};
 use super::object_state::{Entry, Live, Schedule, Sets, Shown};
 use super::report::{self, StatusUpdate, current_status};
 use super::trigger::{Due, Retry, RetryInputs, View, due};
-use super::{claims, finalizer, secrets};
+use super::{claims, convert, finalizer, secrets};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::{DeletionPolicy, ManagementPolicy, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::ownership::{ObjectName, Ownership};

@@ -1,8 +1,9 @@
 //! `check`: offline, and of one mind with the API server.
 
+use serde_json::{Value, json};
+
 use crate::cli::{Dir, run, run_unread, run_with};
 use crate::manifests::{accepted, refused};
-use serde_json::{Value, json};
 
 fn manifest(name: &str, spec: &Value) -> Value {
     json!({

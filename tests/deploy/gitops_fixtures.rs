@@ -8,10 +8,10 @@ use std::fs;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-
-use crate::repository;
 use vod_operator::api::{Difference, LastError, VodMessageCallback, VodMessageCallbackStatus, crd_yaml};
 use vod_operator::status::{Outcome, Reason, conditions, conditions_of_failing_checks};
+
+use crate::repository;
 
 /// What Argo CD's script, Flux's expressions and plain kstatus must say of a state.
 struct Expectation(&'static str, &'static str, &'static str);

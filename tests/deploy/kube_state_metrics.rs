@@ -7,10 +7,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::CustomResourceExt;
 use kube::core::Resource;
 use serde_json::Value;
-
-use crate::repository;
 use vod_operator::api::VodMessageCallback;
 use vod_operator::status::{Outcome, Reason, conditions};
+
+use crate::repository;
 
 fn read(path: &str) -> Value {
     serde_saphyr::from_str(&fs::read_to_string(repository(path)).unwrap()).unwrap()

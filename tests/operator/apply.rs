@@ -1,8 +1,9 @@
 //! Contract 3, "Apply": one Set for a change, read before and after, adoption.
 
-use crate::stage::{Stage, URL, app};
 use harness::Vmc;
 use vod_endpoint::Fault;
+
+use crate::stage::{Stage, URL, app};
 
 #[tokio::test]
 async fn one_apply_is_one_set_and_two_gets() {

@@ -1,10 +1,11 @@
 //! Contract 7, "Which key is in force" and "Hidden keys": the key that was applied counts, not the one that was read,
 //! however the service shows keys.
 
-use crate::stage::{Stage, URL};
 use harness::{Vmc, eventually};
 use serde_json::{Value, json};
 use vod_endpoint::{KEY_ID, KEY_SECRET, ShowKey};
+
+use crate::stage::{Stage, URL};
 
 const POLICIES: [&str; 2] = ["Enforce", "ApplyOnly"];
 

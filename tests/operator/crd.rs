@@ -1,10 +1,11 @@
 //! Contract 1: what the API server itself accepts and refuses, each refusal with the field and the fix.
 
-use crate::manifests::{accepted, http, mns, refused, with};
 use harness::{Cluster, Vmc};
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
+
+use crate::manifests::{accepted, http, mns, refused, with};
 
 #[test]
 fn the_committed_crd_is_the_generated_one() {

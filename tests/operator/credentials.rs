@@ -1,9 +1,10 @@
 //! Contract 4: every way to credentials, against the endpoint's STS and metadata service, expiry included.
 
-use crate::stage::Stage;
 use harness::{Vmc, eventually};
 use serde_json::json;
 use vod_endpoint::{ACCOUNT, KEY_ID, KEY_SECRET};
+
+use crate::stage::Stage;
 
 const ROLE: &str = "acs:ram::1234567890123456:role/vod-callback";
 

@@ -1,8 +1,9 @@
 //! Contract 3, "Deletion": guarded, by the policy of the moment, and never for ever.
 
-use crate::stage::{Stage, app};
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID};
+
+use crate::stage::{Stage, app};
 
 #[tokio::test]
 async fn delete_removes_the_setting() {

@@ -1,8 +1,9 @@
 //! Contract 3, "Drift": checks, the three policies, the baseline, contests, and the request for a check.
 
-use crate::stage::{Stage, URL};
 use harness::{Operator, eventually};
 use serde_json::json;
+
+use crate::stage::{Stage, URL};
 
 #[tokio::test]
 async fn enforce_corrects_and_says_so() {

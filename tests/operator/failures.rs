@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, app};
 use harness::eventually;
 use vod_endpoint::{ACCOUNT, Fault, How};
+
+use crate::stage::{Stage, app};
 
 #[tokio::test]
 async fn whatever_the_service_does_it_recovers_and_others_go_on() {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::stage::{Stage, app};
 use harness::{Vmc, eventually};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+
+use crate::stage::{Stage, app};
 
 const SPECS: usize = 18;
 const EVENT_TYPES: [&str; 6] = [

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, URL, app};
 use futures::future::join_all;
 use harness::{Gate, Operator, Vmc, eventually};
 use vod_endpoint::{Fault, How};
+
+use crate::stage::{Stage, URL, app};
 
 #[tokio::test]
 async fn two_replicas_and_a_leader_that_dies_freezes_or_leaves() {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::stage::Stage;
 use harness::{Gate, Operator, eventually};
 use vod_endpoint::{Fault, How};
+
+use crate::stage::Stage;
 
 /// An operator whose way to the API server can be closed.
 async fn behind_a_gate(stage: &Stage, args: &[&str]) -> (Gate, Operator) {

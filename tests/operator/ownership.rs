@@ -1,9 +1,10 @@
 //! Contract 3, "Conflict": one owner for a setting, takeover, and what a loser must not do.
 
-use crate::stage::{Stage, URL, app};
 use harness::Vmc;
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID, KEY_SECRET};
+
+use crate::stage::{Stage, URL, app};
 
 /// Another AccessKey of the same account, in the Secret `second`.
 async fn second_key(stage: &Stage) {

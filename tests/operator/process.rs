@@ -4,12 +4,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::stage::{Stage, app};
 use harness::eventually;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use vod_endpoint::{Fault, How};
+
+use crate::stage::{Stage, app};
 
 #[tokio::test]
 async fn metrics_are_the_contracts_with_bounded_labels() {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::stage::Stage;
 use harness::eventually;
+
+use crate::stage::Stage;
 
 #[tokio::test]
 async fn a_restart_with_nothing_changed_calls_nothing_and_writes_nothing() {

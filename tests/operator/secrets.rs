@@ -1,8 +1,9 @@
 //! Contract 3, "Secrets", and the rule that no secret is ever shown.
 
-use crate::stage::{Stage, app};
 use harness::eventually;
 use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
+
+use crate::stage::{Stage, app};
 
 #[tokio::test]
 async fn one_created_later_is_acted_on_at_once() {

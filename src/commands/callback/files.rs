@@ -1,9 +1,15 @@
 //! Files with keys and certificates. Their content is never shown.
 
-use crate::{commands::Failure, domain::AuthKey};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use std::{fs, io::Read as _, path::Path};
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
+
+use crate::commands::Failure;
+use crate::domain::AuthKey;
 
 /// No key, chain of certificates or event is larger.
 const MOST_BYTES: u64 = 1 << 20;

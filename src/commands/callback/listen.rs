@@ -1,16 +1,15 @@
-use super::{
-    files,
-    receiver::{Receiver, serve},
-};
-use crate::{
-    callback::Verifier,
-    cli::ListenArgs,
-    commands::{Exit, Failure, Outcome, Output, warn},
-};
 use std::sync::Arc;
-use tokio::{net::TcpListener, sync::mpsc};
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use super::files;
+use super::receiver::{Receiver, serve};
+use crate::callback::Verifier;
+use crate::cli::ListenArgs;
+use crate::commands::{Exit, Failure, Outcome, Output, warn};
 
 /// What waits to be printed; then senders wait.
 const WAITING: usize = 64;

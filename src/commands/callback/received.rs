@@ -1,6 +1,7 @@
-use super::shown;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::shown;
 
 /// More of a body is not shown in a line.
 const MOST_SHOWN: usize = 4096;

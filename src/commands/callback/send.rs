@@ -1,15 +1,19 @@
-use super::{files, shown};
-use crate::{
-    callback::{SAMPLES, SIGNATURE_HEADER, Sample, TIMESTAMP_HEADER, signature},
-    cli::SendArgs,
-    commands::{Exit, Failure, Outcome, Output},
-    domain::{AuthKey, event_types},
-};
+use std::error::Error;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
 use k8s_openapi::jiff::Timestamp;
-use reqwest::{Client, Response, StatusCode, Url, header::LOCATION};
+use reqwest::header::LOCATION;
+use reqwest::{Client, Response, StatusCode, Url};
 use serde::Serialize;
-use std::{error::Error, io::Read as _, path::Path, time::Duration};
 use tokio::time::Instant;
+
+use super::{files, shown};
+use crate::callback::{SAMPLES, SIGNATURE_HEADER, Sample, TIMESTAMP_HEADER, signature};
+use crate::cli::SendArgs;
+use crate::commands::{Exit, Failure, Outcome, Output};
+use crate::domain::{AuthKey, event_types};
 
 /// More of an answer is not read: the service does not read it at all.
 const MOST_ANSWER: usize = 4096;

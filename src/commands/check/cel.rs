@@ -1,13 +1,14 @@
 //! One CEL rule of the CRD.
 
-use crate::domain::GoDuration;
-use cel::{
-    Context, Env, ExecutionError, IdedExpr, Value,
-    objects::{Key, Map},
-    parser::PrattParser,
-};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cel::objects::{Key, Map};
+use cel::parser::PrattParser;
+use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 use serde_json::Value as Json;
-use std::{collections::HashMap, sync::Arc};
+
+use crate::domain::GoDuration;
 
 /// A rule that is ready to be asked.
 pub(super) struct Rule {

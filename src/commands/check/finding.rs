@@ -1,6 +1,8 @@
-use crate::manifests::{Position, Source};
-use serde::Serialize;
 use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::manifests::{Position, Source};
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,8 +1,10 @@
 //! What every object of Kubernetes must look like, whatever its kind.
 
-use super::{Report, object::Object};
-use crate::manifests::{Content, Node};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::Report;
+use super::object::Object;
+use crate::manifests::{Content, Node};
 
 /// Judges `metadata`.
 pub(super) fn check(object: &Object<'_>, report: &mut Report) {

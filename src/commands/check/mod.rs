@@ -13,10 +13,8 @@ mod secrets;
 pub use finding::{Finding, Report};
 
 use super::{Exit, Failure, Outcome, Output, warn};
-use crate::{
-    cli::{CheckArgs, OutputFormat},
-    manifests::{self, Source},
-};
+use crate::cli::{CheckArgs, OutputFormat};
+use crate::manifests::{self, Source};
 
 /// Checks the files and prints what was found.
 ///

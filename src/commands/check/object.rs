@@ -1,12 +1,9 @@
-use super::{
-    Finding, Report, metadata,
-    schema::{Place, Schema, Step, path},
-};
-use crate::{
-    api::VodMessageCallback,
-    manifests::{Content, Entry, Node, Position, Source},
-};
 use kube::Resource as _;
+
+use super::schema::{Place, Schema, Step, path};
+use super::{Finding, Report, metadata};
+use crate::api::VodMessageCallback;
+use crate::manifests::{Content, Entry, Node, Position, Source};
 
 /// An object of a manifest.
 pub(super) struct Object<'s> {

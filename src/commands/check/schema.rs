@@ -3,13 +3,16 @@
 //! The keywords are those of Kubernetes' structural schemas, which differ from JSON Schema's (`nullable`, defaults that
 //! are applied, rules); a keyword that is not known here fails a test, so that none is silently passed over.
 
-use super::cel::Rule;
-use crate::api::VodMessageCallback;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
 use cel::Env;
 use kube::CustomResourceExt as _;
 use regex::Regex;
 use serde_json::{Map, Value};
-use std::{fmt::Write as _, sync::Arc};
+
+use super::cel::Rule;
+use crate::api::VodMessageCallback;
 
 /// One step of a path into an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

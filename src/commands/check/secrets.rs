@@ -1,14 +1,16 @@
 //! Secrets that stand in the same files as the resources that name them.
 
-use super::{Report, object::Object};
-use crate::{
-    credentials::{IncompleteSecret, from_secret_data},
-    domain::AuthKey,
-    manifests::{Content, Entry, Node},
-};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use k8s_openapi::ByteString;
 use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::ByteString;
+
+use super::Report;
+use super::object::Object;
+use crate::credentials::{IncompleteSecret, from_secret_data};
+use crate::domain::AuthKey;
+use crate::manifests::{Content, Entry, Node};
 
 /// Judges the Secrets that `resources` name, as far as they are among `secrets`.
 pub(super) fn check(resources: &[Object<'_>], secrets: &[Object<'_>], report: &mut Report) {

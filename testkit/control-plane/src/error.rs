@@ -1,8 +1,7 @@
 //! What can go wrong in the test kit.
 
-use std::fmt;
-use std::io;
 use std::path::Path;
+use std::{fmt, io};
 
 /// The result of test kit operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

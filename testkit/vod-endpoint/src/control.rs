@@ -2,10 +2,9 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, get, post};
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -11,8 +11,7 @@ use crate::delivery::Message;
 use crate::faults::Fault;
 use crate::request::Raw;
 use crate::settings::{self, Behaviour, Stored};
-use crate::sts;
-use crate::verify;
+use crate::{sts, verify};
 
 /// An AccessKey.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

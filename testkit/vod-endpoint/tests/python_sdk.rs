@@ -5,6 +5,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
 use vod_endpoint::{Endpoint, KEY_ID, KEY_SECRET};
 
 const PACKAGE: &str = "alibabacloud_vod20170321==3.12.1";
