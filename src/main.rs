@@ -12,6 +12,9 @@ use vod_operator::telemetry;
 /// Bad flags or variables.
 const USAGE: u8 = 2;
 
+/// An unoptimised build's futures are large, and worker threads have a quarter of the main thread's stack.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     // kube and reqwest share one TLS stack, which wants to know its cryptography once. Somebody else's choice is as
     // good.
@@ -62,7 +65,11 @@ fn run(args: RunArgs) -> ExitCode {
         return failed(&error);
     }
     tracing::info!(version = VERSION, commit = COMMIT, "starting");
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };

@@ -30,8 +30,11 @@ pub fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
     let filter = telemetry::Filter::parse(filter.as_deref().unwrap_or("off"))
         .map_err(|why| Failure::usage(format!("invalid value for RUST_LOG: {why}")))?;
     telemetry::init(Some(telemetry::LogFormat::Text), &filter).map_err(Failure::unknown)?;
+    /// An unoptimised build's futures are large.
+    const STACK: usize = 8 << 20;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| Failure::unknown(format!("cannot start: {error}")))?;

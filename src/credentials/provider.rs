@@ -76,14 +76,14 @@ impl CredentialProvider {
         region: &Region,
     ) -> Result<Arc<Credentials>, CredentialError> {
         let endpoint = self.endpoints.sts(region);
-        let found = self.base(base, &endpoint).await?;
+        let found = Box::pin(self.base(base, &endpoint)).await?;
         let Some(role) = role else { return Ok(found) };
-        match self.assumed(&found, role, &endpoint).await {
+        match Box::pin(self.assumed(&found, role, &endpoint)).await {
             // Those of the operator's own that ended early are fetched again, and the role is asked for at once.
             Err(error) if error.is_expired_base() && found.expires_at.is_some() => {
                 self.invalidate(&found);
-                let found = self.base(base, &endpoint).await?;
-                self.assumed(&found, role, &endpoint).await
+                let found = Box::pin(self.base(base, &endpoint)).await?;
+                Box::pin(self.assumed(&found, role, &endpoint)).await
             }
             other => other,
         }
@@ -101,8 +101,8 @@ impl CredentialProvider {
     async fn base(&self, base: &Base, endpoint: &EndpointUrl) -> Result<Arc<Credentials>, CredentialError> {
         match base {
             Base::Given(credentials) => Ok(Arc::new(credentials.clone())),
-            Base::Ambient => self.ambient(endpoint).await,
-            Base::ServiceAccount(account) => self.service_account(account, endpoint).await,
+            Base::Ambient => Box::pin(self.ambient(endpoint)).await,
+            Base::ServiceAccount(account) => Box::pin(self.service_account(account, endpoint)).await,
         }
     }
 

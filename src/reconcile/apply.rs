@@ -87,7 +87,7 @@ fn spec_warnings(pass: &Pass) -> Vec<Notice> {
 pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> {
     let ctx = &pass.ctx;
     let asked_at = Instant::now();
-    let inputs = observe::inputs(pass, turn).await?;
+    let inputs = Box::pin(observe::inputs(pass, turn)).await?;
     let access = &inputs.access;
     let (moved, left_behind) = moved_account(pass, &inputs);
     let note_account = || {
@@ -99,7 +99,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     if !moved {
         note_account();
     }
-    observe::ownership(pass, turn).await?;
+    Box::pin(observe::ownership(pass, turn)).await?;
     pass.join_line(access)?;
 
     let baseline = pass.status.reported.as_ref().filter(|_| !moved);
@@ -139,7 +139,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     };
     let plan = facts.decide(live.as_deref().map(Option::as_ref));
     let live = live.as_deref().and_then(Option::as_ref);
-    let mut update = carry_out(pass, turn, &inputs, plan, live).await?;
+    let mut update = Box::pin(carry_out(pass, turn, &inputs, plan, live)).await?;
     if let Some(outcome) = &mut update.outcome {
         outcome.credentials_note.clone_from(&access.account_note);
     }

@@ -105,7 +105,7 @@ fn setting_to_remove(pass: &Pass) -> Option<AppliedSetting> {
 
 /// Removes the setting, if it is this resource's. Returns what is to be told.
 async fn remove(pass: &Pass, turn: &Turn, applied: &AppliedSetting) -> Result<Option<Notice>, Failure> {
-    let access = observe::access_only(pass, turn).await?;
+    let access = Box::pin(observe::access_only(pass, turn)).await?;
     if let (Some(old), Some(new)) = (&pass.status.account_id, access.account.account())
         && *old != new.0
     {
@@ -113,7 +113,7 @@ async fn remove(pass: &Pass, turn: &Turn, applied: &AppliedSetting) -> Result<Op
         return Ok(Some(Notice::warning(EventReason::LeftBehind, note)));
     }
     // Two resources with one setting: the one that does not own it leaves it alone.
-    if observe::ownership(pass, turn).await.is_err() {
+    if Box::pin(observe::ownership(pass, turn)).await.is_err() {
         return Ok(None);
     }
     pass.join_line(&access)?;

@@ -171,7 +171,7 @@ fn auth_key(name: &str, key: &str, values: &secrets::Values) -> Result<AuthKey, 
 }
 
 async fn access(pass: &Pass, turn: &Turn, base: Base) -> Result<Access, Failure> {
-    let found = resolved(pass, turn, base).await;
+    let found = Box::pin(resolved(pass, turn, base)).await;
     note_claim(pass, found.as_ref());
     found
 }

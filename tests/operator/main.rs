@@ -18,5 +18,6 @@ mod leadership;
 mod outages;
 mod ownership;
 mod process;
+mod queue;
 mod restart;
 mod secrets;

@@ -1,0 +1,174 @@
+//! What waits in a crowd: users who change their mind, other accounts, a smaller share of the quota, the schedule.
+
+use std::time::Duration;
+
+use harness::eventually;
+use vod_endpoint::ACCOUNT;
+
+use super::stage::{Stage, app};
+
+const CROWD: usize = 120;
+
+fn member(n: usize) -> String {
+    format!("crowd{n}")
+}
+
+/// A crowd of one account that waits for its quota of two calls a second.
+async fn crowd(stage: &Stage) {
+    for n in 0..CROWD {
+        stage.apply(&stage.http(&member(n))).await;
+    }
+}
+
+fn sets_of_crowd(stage: &Stage) -> usize {
+    (0..CROWD).map(|n| stage.sets(&member(n))).sum()
+}
+
+/// What waits keeps its place but not its content: no Set is sent for what was suspended meanwhile.
+#[tokio::test]
+async fn a_crowd_that_is_suspended_while_it_waits_is_not_set() {
+    let stage = Stage::set().await;
+    crowd(&stage).await;
+    let _operator = stage.operator(&["--vod-qps", "2", "--check-interval", "1h"]).await;
+    eventually("the first Sets", async || sets_of_crowd(&stage) >= 2)
+        .await
+        .unwrap();
+    for n in 0..CROWD {
+        stage.apply(&stage.http(&member(n)).suspend(true)).await;
+    }
+    for n in 0..CROWD {
+        stage.suspended(&member(n)).await;
+    }
+    let made = sets_of_crowd(&stage);
+    assert!(
+        made < CROWD / 2,
+        "{made} of {CROWD} were set before they were suspended"
+    );
+    // One more comes through the same queue: had others been waiting with their old content, they would go before it.
+    stage.apply(&stage.http("later")).await;
+    stage.ready("later", "Applied").await;
+    assert_eq!(sets_of_crowd(&stage), made, "nothing is set after it was suspended");
+}
+
+/// The same for deletions: `Retain` stops those that wait.
+#[tokio::test]
+async fn deletions_that_wait_are_stopped_by_retain() {
+    let stage = Stage::set().await;
+    let few = 30;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    for n in 0..few {
+        stage.apply(&stage.http(&member(n))).await;
+    }
+    for n in 0..few {
+        stage.ready(&member(n), "Applied").await;
+    }
+    operator.sigterm_and_wait().await.unwrap();
+    let _operator = stage.operator(&["--vod-qps", "1", "--check-interval", "1h"]).await;
+    for n in 0..few {
+        stage.cluster.delete_vmc(&stage.ns, &member(n)).await.unwrap();
+    }
+    let deletes = || (0..few).map(|n| stage.deletes(&member(n))).sum::<usize>();
+    eventually("the first Delete", async || deletes() >= 1).await.unwrap();
+    for n in 0..few {
+        if stage.cluster.vmc(&stage.ns, &member(n)).await.unwrap().is_some() {
+            let retain = serde_json::json!({"spec": {"deletionPolicy": "Retain"}});
+            // One whose turn came meanwhile is gone.
+            let _ = stage.cluster.patch_vmc(&stage.ns, &member(n), &retain).await;
+        }
+    }
+    for n in 0..few {
+        stage.cluster.wait_gone(&stage.ns, &member(n)).await.unwrap();
+    }
+    assert!(deletes() < few / 2, "{} of {few} were deleted", deletes());
+}
+
+/// A backlog of one account does not delay another account's change.
+#[tokio::test]
+async fn another_accounts_change_passes_a_crowd() {
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("OtherKeyId", "OtherKeySecret", "2234567890123456");
+    stage.access_key("other", "OtherKeyId", "OtherKeySecret").await;
+    crowd(&stage).await;
+    let _operator = stage.operator(&["--vod-qps", "2", "--check-interval", "1h"]).await;
+    eventually("the crowd is under way", async || sets_of_crowd(&stage) >= 2)
+        .await
+        .unwrap();
+    let before = sets_of_crowd(&stage);
+    stage.apply(&stage.http("alone").secret("other")).await;
+    stage.ready("alone", "Applied").await;
+    let meanwhile = sets_of_crowd(&stage) - before;
+    assert!(meanwhile < CROWD / 4, "{meanwhile} of the crowd went before it");
+    assert!(sets_of_crowd(&stage) < CROWD, "the crowd still waits");
+}
+
+/// Where others use the same account, the pace finds what is left of it.
+#[tokio::test]
+async fn a_smaller_share_of_the_quota_is_found() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().qps = 4;
+    let few = 25;
+    for n in 0..few {
+        stage.apply(&stage.http(&member(n))).await;
+    }
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for n in 0..few {
+        stage.ready(&member(n), "Applied").await;
+    }
+    let world = stage.endpoint.world();
+    let calls: Vec<_> = world
+        .calls()
+        .iter()
+        .filter(|c| c.action.ends_with("MessageCallback"))
+        .collect();
+    let refused = calls.iter().filter(|c| c.code.starts_with("Throttling")).count();
+    assert!(
+        refused * 4 <= calls.len(),
+        "{refused} of {} were throttled",
+        calls.len()
+    );
+    let made = calls.len() - refused;
+    assert!(
+        (few * 3..=few * 3 + few / 5).contains(&made),
+        "each is read, set and read back: {made}"
+    );
+}
+
+/// Drift that comes right after a change is found by the very next scheduled check.
+#[tokio::test]
+async fn a_change_does_not_use_up_the_next_check() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "10s"]).await;
+    stage.apply(&stage.http("soon")).await;
+    stage.ready("soon", "Applied").await;
+    for round in 1..=3 {
+        let vmc = stage
+            .http("soon")
+            .events([["SnapshotComplete", "TranscodeComplete", "FileUploadComplete"][round - 1]]);
+        stage.apply(&vmc).await;
+        let sets = 2 * round;
+        eventually("the change", async || stage.sets("soon") == sets)
+            .await
+            .unwrap();
+        stage.ready("soon", "").await;
+        let reads = stage.gets("soon");
+        stage.tamper("soon", &[("CallbackURL", "https://other.example.com/")]);
+        eventually("it is corrected", async || stage.sets("soon") == sets + 1)
+            .await
+            .unwrap();
+        let until_corrected = stage.gets("soon") - reads;
+        assert!(
+            until_corrected <= 2,
+            "the first check found it: {until_corrected} reads"
+        );
+        stage.ready("soon", "").await;
+    }
+    assert_eq!(app("soon"), stage.calls("soon")[0].app());
+    let most = stage
+        .endpoint
+        .world()
+        .most_within(ACCOUNT, "GetMessageCallback", Duration::from_secs(5));
+    assert!(most < 15, "no check runs in a loop: {most}");
+}
