@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(*args),
         Command::Crd => crd(),
         Command::Import(args) => ended(commands::block_on(commands::import::run(&args))),
+        Command::Plan(args) => ended(commands::block_on(commands::plan::run(&args))),
         Command::Status(args) => ended(commands::block_on(commands::status::run(&args))),
         Command::Check(args) => ended(commands::check::run(&args)),
         Command::Callback(command) => ended(commands::block_on(commands::callback::run(command))),

@@ -67,6 +67,9 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Check manifests as the API server would, offline
     Check(CheckArgs),
+    /// Show what the operator would do, field by field, without doing it
+    #[command(after_help = plan::HELP)]
+    Plan(Box<PlanArgs>),
     /// Receive callbacks, or send a sample of one
     #[command(subcommand)]
     Callback(CallbackCommand),

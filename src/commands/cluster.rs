@@ -72,6 +72,24 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// Why resources could not be listed.
+pub enum Unlisted {
+    /// The cluster has no such kind.
+    NoSuchKind(Failure),
+    /// The caller may not.
+    Forbidden(Failure),
+    /// Anything else.
+    Other(Failure),
+}
+
+impl From<Unlisted> for Failure {
+    fn from(unlisted: Unlisted) -> Self {
+        match unlisted {
+            Unlisted::NoSuchKind(failure) | Unlisted::Forbidden(failure) | Unlisted::Other(failure) => failure,
+        }
+    }
+}
+
 impl Cluster {
     /// Finds out where the cluster is. Nothing is asked of it yet.
     ///
@@ -106,13 +124,16 @@ impl Cluster {
     ///
     /// # Errors
     /// When the API server does not give them.
-    pub async fn list(&self, scope: &Scope) -> Result<Vec<Listed>, Failure> {
+    pub async fn list(&self, scope: &Scope) -> Result<Vec<Listed>, Unlisted> {
         let api = scope.api(self.client.clone());
-        let listed = api
-            .list(&ListParams::default())
-            .await
-            .map_err(|error| self.failure(&error))?;
-        Ok(listed.items.into_iter().map(read).collect())
+        match api.list(&ListParams::default()).await {
+            Ok(listed) => Ok(listed.items.into_iter().map(read).collect()),
+            Err(error) => Err(match &error {
+                kube::Error::Api(status) if status.is_not_found() => Unlisted::NoSuchKind(self.failure(&error)),
+                kube::Error::Api(status) if status.is_forbidden() => Unlisted::Forbidden(self.failure(&error)),
+                _ => Unlisted::Other(self.failure(&error)),
+            }),
+        }
     }
 
     /// Why the resources could not be listed or watched, for people.

@@ -2,7 +2,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 /// How a command ended, as its exit code tells pipelines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Nothing to do, or done.
     Done = 0,

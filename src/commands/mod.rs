@@ -9,6 +9,7 @@ mod exit;
 pub mod import;
 pub mod manual;
 mod output;
+pub mod plan;
 mod service;
 pub mod status;
 

@@ -92,15 +92,16 @@ impl Service {
         })
     }
 
-    /// Whose account it is; where STS does not say, the credential stands in for it.
-    pub async fn account(&self, credentials: &Credentials, region: &Region) -> AccountKey {
-        match self
-            .identities
-            .account_of(credentials, &self.endpoints.sts(region))
-            .await
-        {
-            Ok(id) => AccountKey::Account(id),
-            Err(_) => AccountKey::Credential(credentials.id),
+    /// Whose account it is; where STS does not say, the AccessKey ID stands in for it.
+    ///
+    /// # Errors
+    /// When the credentials are refused: then it is nobody's.
+    pub async fn account(&self, credentials: &Credentials, region: &Region) -> Result<AccountKey, CallError> {
+        let endpoint = self.endpoints.sts(region);
+        match self.identities.account_of(credentials, &endpoint).await {
+            Ok(id) => Ok(AccountKey::Account(id)),
+            Err(error) if error.class == ErrorClass::Credentials => Err(error),
+            Err(_) => Ok(AccountKey::Credential(credentials.id)),
         }
     }
 

@@ -294,6 +294,16 @@ async fn what_cannot_be_read_is_said_and_the_others_are_printed() {
     assert!(!format!("{denied:?}").contains(KEY_ID));
     let _ = stage.endpoint.world().faults.pop();
 
+    // What the service holds and no manifest may.
+    stage.put(
+        REGION,
+        "odd",
+        &[("CallbackType", "HTTP"), ("CallbackURL", "https://a.example.com/#x")],
+    );
+    let fragment = done(stage.with_key(&args)).await;
+    assert_eq!(fragment.code, 1, "{fragment:?}");
+    assert!(fragment.stderr.contains("url must not hold a fragment"), "{fragment:?}");
+
     // A throttled read is repeated when the service asks for it.
     let throttled = Fault::always(How::Code {
         status: 400,

@@ -10,4 +10,5 @@ mod callback;
 mod check;
 mod generate;
 mod import;
+mod plan;
 mod status;

@@ -1,7 +1,8 @@
 //! What the commands that talk to a cluster and to the service start from: one control plane for the test binary, and
 //! for each test an endpoint and a namespace with an AccessKey.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use control_plane::ControlPlane;
 use harness::{Cluster, Operator, Vmc};
@@ -88,6 +89,11 @@ impl Stage {
         self.cluster.apply_vmc(vmc).await.unwrap();
     }
 
+    pub async fn ready(&self, name: &str, reason: &str) -> Value {
+        let wanted = ("Ready", "True", reason);
+        self.cluster.wait_condition(&self.ns, name, wanted).await.unwrap()
+    }
+
     /// Says in a resource's status what an operator would.
     pub async fn say(&self, name: &str, status: Value) {
         let patch = Patch::Merge(json!({ "status": status }));
@@ -120,4 +126,20 @@ pub async fn done(mut command: Command) -> Done {
     tokio::task::spawn_blocking(move || command.output().unwrap().into())
         .await
         .unwrap()
+}
+
+/// The same with something on stdin.
+pub async fn fed(mut command: Command, input: &str) -> Done {
+    let input = input.to_owned();
+    let run = move || {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap().into()
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
 }

@@ -94,7 +94,8 @@ impl Report {
         *self.skipped.entry(kind.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn to_text(&self) -> String {
+    /// Each finding in a line.
+    pub fn to_text(&self) -> String {
         self.findings.iter().map(Finding::to_line).collect()
     }
 

@@ -14,11 +14,13 @@ use zeroize::Zeroizing;
 use self::manifest::{object, secret_yaml, yaml};
 use self::names::{is_valid, names};
 use self::setting::{Found, Imported, Wish, import};
+use super::check;
 use super::credentials::Own;
 use super::service::Service;
 use super::{Exit, Failure, Outcome, Output, warn};
 use crate::cli::{ImportArgs, OutputFormat};
 use crate::domain::{AppId, LiveSetting, Region};
+use crate::manifests::Source;
 
 /// The app whose setting is meant where none is named.
 const DEFAULT_APP: &str = "app-1000000";
@@ -62,10 +64,16 @@ pub async fn run(args: &ImportArgs) -> Outcome {
             },
             wish,
         ) {
-            Ok(imported) => all.push(imported),
+            Ok(imported) => {
+                if let Some(refused) = refused(&imported)? {
+                    warn(refused);
+                    exit = exit.max(Exit::Findings);
+                }
+                all.push(imported);
+            }
             Err(unsayable) => {
                 warn(format!("error: {region}, {app}: {unsayable}"));
-                exit = if exit == Exit::Done { Exit::Findings } else { exit };
+                exit = exit.max(Exit::Findings);
             }
         }
     }
@@ -171,11 +179,25 @@ fn credentials_name(args: &ImportArgs) -> Option<String> {
 
 async fn live(service: &Service, own: &Own, region: &Region, app: &AppId) -> Result<Option<LiveSetting>, Failure> {
     let credentials = own.credentials(service, region).await?;
-    let account = service.account(&credentials, region).await;
+    let account = service.account(&credentials, region).await.map_err(Failure::unknown)?;
     service
         .live(&credentials, &account, region, app)
         .await
         .map_err(Failure::unknown)
+}
+
+/// What the API server would refuse of a manifest: the service holds what the schema does not allow.
+fn refused(imported: &Imported) -> Result<Option<String>, Failure> {
+    let source = Source {
+        name: imported.wish.name.clone(),
+        text: yaml(imported),
+        in_directory: false,
+        order: 0,
+    };
+    let report = check::check(&[source])?;
+    let lines = report.to_text();
+    Ok((!report.findings.is_empty())
+        .then(|| format!("error: the API server would refuse the manifest: {}", lines.trim_end())))
 }
 
 fn write_keys(path: &Path, all: &[Imported]) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::api::VodMessageCallback;
+use crate::api::{LastDrift, VodMessageCallback};
 use crate::commands::cluster::Listed;
 use crate::ownership::ObjectName;
 use crate::status::Reason;
@@ -70,6 +70,16 @@ pub struct Drift {
     pub fields: Vec<String>,
 }
 
+impl Drift {
+    fn of(drift: &LastDrift) -> Self {
+        Self {
+            time: drift.time.0,
+            outcome: drift.outcome.as_str().to_owned(),
+            fields: drift.differences.iter().map(|d| d.field.clone()).collect(),
+        }
+    }
+}
+
 /// From the worst to the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -123,6 +133,7 @@ impl Row {
         let deleting = resource.metadata.deletion_timestamp.is_some();
         let row = Self {
             deleting,
+            last_drift: status.last_drift.as_ref().map(Drift::of),
             ..Self::empty(&name, Rank::NotSeen)
         };
         let seen = status.observed_generation.is_some() && status.observed_generation == resource.metadata.generation;

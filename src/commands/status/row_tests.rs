@@ -118,3 +118,19 @@ fn a_reason_of_the_future_is_shown_as_it_is() {
     assert_eq!((row.reason.as_str(), row.fix), ("Brandnew", None));
     assert_eq!(row.tone(), Tone::Bad);
 }
+
+#[test]
+fn the_last_drift_stays_in_sight() {
+    let mut status = ready("True", "InSync");
+    status["lastDrift"] = json!({
+        "time": "2026-01-02T03:04:05Z", "outcome": "corrected",
+        "differences": [
+            { "field": "http.url", "desired": "a", "observed": "b" },
+            { "field": "eventTypes", "desired": "ALL", "observed": "" },
+        ],
+    });
+    let row = row(&resource("drifted", status));
+    let now = "2026-01-02T05:04:05Z".parse().unwrap();
+    let text = super::super::text::table(&[row], false, now, super::super::text::Colours::Off);
+    assert!(text.contains("2h ago, corrected: http.url, eventTypes"), "{text}");
+}

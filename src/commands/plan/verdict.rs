@@ -1,0 +1,332 @@
+//! Finds out what each resource asks for, who owns what, and what is live, and has the operator's own code decide.
+
+use std::collections::{HashMap, HashSet};
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{StreamExt as _, stream};
+use tokio::sync::OnceCell;
+
+use super::inputs::{Access, Inputs, Sources, stall};
+use super::item::{Action, Item, Verdict};
+use super::owners::Owners;
+use super::subject::Subject;
+use crate::api::{DeletionPolicy, ManagementPolicy, VodMessageCallbackSpec, rules};
+use crate::cloud::CallError;
+use crate::commands::warn;
+use crate::domain::{AccountId, AccountKey, AppId, LiveSetting, SettingRegion};
+use crate::ownership::{ObjectName, SettingKey};
+use crate::reconcile::convert;
+use crate::reconcile::decide::{self, Cause, Ours, OwedReadBack, Plan};
+use crate::reconcile::facts::{self, Facts, Known};
+use crate::reconcile::failure::Failure;
+use crate::status::{Reason, ready_reason};
+
+/// So many resources are looked at once; the calls keep to the quota all the same.
+const AT_ONCE: usize = 16;
+/// With more resources than this it is said how far it is.
+const MANY: usize = 20;
+
+type Read = Arc<Result<Option<LiveSetting>, CallError>>;
+
+/// Each live setting, read once.
+#[derive(Default)]
+struct Reads(Mutex<HashMap<SettingKey, Arc<OnceCell<Read>>>>);
+
+/// What is said of each of `subjects`, in their order; `others` may own what they ask for.
+pub async fn plan(sources: &Sources<'_>, subjects: Vec<Subject>, others: &[Subject]) -> Vec<Item> {
+    let asked = stream::iter(&subjects)
+        .map(|subject| first(sources, subject))
+        .buffered(AT_ONCE);
+    let asked: Vec<_> = asked.collect().await;
+    say_who_stands_in(&asked);
+    let mut owners = Owners::default();
+    for (subject, first) in subjects.iter().zip(&asked) {
+        owners.add(&subject.name, &subject.spec, &subject.birth, first.account.as_ref());
+    }
+    add_others(sources, &mut owners, &subjects, others).await;
+    let owners: Vec<_> = subjects
+        .iter()
+        .map(|subject| owners.owner_before(&subject.birth))
+        .collect();
+    let reads = Reads::default();
+    let progress = Progress::new(subjects.len());
+    let items = stream::iter(subjects.iter().zip(asked).zip(owners)).map(|((subject, first), owner)| {
+        let (reads, progress) = (&reads, &progress);
+        async move {
+            let account = first
+                .account
+                .as_ref()
+                .and_then(AccountKey::account)
+                .map(|id| id.0.clone());
+            let verdict = match first.next {
+                Ok(next) => last(sources, subject, next, owner, reads).await,
+                Err(verdict) => verdict,
+            };
+            progress.one_more();
+            Item {
+                namespace: subject.name.namespace.clone(),
+                name: subject.name.name.clone(),
+                source: subject.source.clone(),
+                region: subject.spec.region.clone(),
+                app_id: subject.spec.app_id.clone(),
+                account,
+                verdict,
+            }
+        }
+    });
+    items.buffered(AT_ONCE).collect().await
+}
+
+/// What is known of a resource before anybody is asked for a live setting.
+struct First {
+    /// Whose setting it lays claim to.
+    account: Option<AccountKey>,
+    /// What there is to go on with, or what is said of it already.
+    next: Result<Next, Verdict>,
+    stands_in: bool,
+}
+
+enum Next {
+    Apply(Box<Inputs>),
+    Remove(Box<Access>),
+}
+
+async fn first(sources: &Sources<'_>, subject: &Subject) -> First {
+    let said = |verdict| First {
+        account: subject.status().account_id.map(|id| AccountKey::Account(AccountId(id))),
+        next: Err(verdict),
+        stands_in: false,
+    };
+    let namespace = subject.name.namespace.as_str();
+    if let Some(refused) = refused(subject) {
+        return said(refused);
+    }
+    if subject.is_going() {
+        return match kept(subject) {
+            Some(verdict) => said(verdict),
+            None => match sources.access(namespace, &subject.spec).await {
+                Ok(access) => First {
+                    account: Some(access.account.clone()),
+                    stands_in: access.stands_in,
+                    next: Ok(Next::Remove(Box::new(access))),
+                },
+                Err(verdict) => said(verdict),
+            },
+        };
+    }
+    if subject.spec.suspend {
+        return said(Verdict::none("suspended: no call is made"));
+    }
+    match sources.inputs(namespace, &subject.spec).await {
+        Ok(inputs) => First {
+            account: Some(inputs.access.account.clone()),
+            stands_in: inputs.access.stands_in,
+            next: Ok(Next::Apply(Box::new(inputs))),
+        },
+        Err(verdict) => First {
+            // Nothing that stalls for its credentials lays claim to a setting.
+            account: None,
+            ..said(verdict)
+        },
+    }
+}
+
+/// What the API server would refuse of a change to a resource that it has.
+fn refused(subject: &Subject) -> Option<Verdict> {
+    let stored = &subject.stored.as_ref()?.spec;
+    if stored.region != subject.spec.region {
+        return Some(Verdict::refuse(rules::REGION_IMMUTABLE.1));
+    }
+    (stored.app_id != subject.spec.app_id).then(|| Verdict::refuse(rules::APP_ID_IMMUTABLE.1))
+}
+
+/// A resource that goes and leaves its setting as it is.
+fn kept(subject: &Subject) -> Option<Verdict> {
+    let spec = &subject.stored.as_ref()?.spec;
+    let keeps = spec.deletion_policy == DeletionPolicy::Retain
+        || spec.suspend
+        || spec.management_policy == ManagementPolicy::Observe;
+    if keeps {
+        return Some(Verdict::none(
+            "the resource goes; its setting stays, as its policy says",
+        ));
+    }
+    subject
+        .status()
+        .applied
+        .is_none()
+        .then(|| Verdict::none("the resource goes; it never applied anything"))
+}
+
+/// Resources that are not planned may own what is.
+async fn add_others(sources: &Sources<'_>, owners: &mut Owners, subjects: &[Subject], others: &[Subject]) {
+    let place = |spec: &VodMessageCallbackSpec| -> (SettingRegion, AppId) {
+        (convert::region(spec).setting_region(), convert::app(spec))
+    };
+    let wanted: HashSet<_> = subjects.iter().map(|subject| place(&subject.spec)).collect();
+    let rivals = others.iter().filter(|other| {
+        wanted.contains(&place(&other.spec)) && other.spec.management_policy != ManagementPolicy::Observe
+    });
+    let asked = stream::iter(rivals).map(|other| async move {
+        let known = other.status().account_id.map(|id| AccountKey::Account(AccountId(id)));
+        let account = match known {
+            Some(account) => Some(account),
+            None => {
+                let access = sources.access(&other.name.namespace, &other.spec).await;
+                access.ok().map(|access| access.account)
+            }
+        };
+        (other, account)
+    });
+    let asked: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+    for (other, account) in asked {
+        owners.add(&other.name, &other.spec, &other.birth, account.as_ref());
+    }
+}
+
+async fn last(
+    sources: &Sources<'_>,
+    subject: &Subject,
+    next: Next,
+    owner: Option<ObjectName>,
+    reads: &Reads,
+) -> Verdict {
+    match (next, owner) {
+        (Next::Remove(_), Some(owner)) => {
+            Verdict::none(&format!("the resource goes; its setting belongs to {owner} and stays"))
+        }
+        (Next::Apply(_), Some(owner)) => stall(facts::lost_to(&owner)),
+        (Next::Apply(inputs), None) => match reads.get(sources, &inputs.access).await.as_ref() {
+            Ok(live) => decided(subject, &inputs, live.as_ref()),
+            Err(error) => failed(error),
+        },
+        (Next::Remove(access), None) => match reads.get(sources, &access).await.as_ref() {
+            Ok(live) => removed(subject, &access, live.as_ref()),
+            Err(error) => failed(error),
+        },
+    }
+}
+
+/// What the operator's own code decides.
+fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Verdict {
+    let status = subject.status();
+    let facts = Facts::of(&Known {
+        spec: &subject.spec,
+        generation: subject.generation(),
+        status: &status,
+        wanted: &inputs.wanted,
+        wanted_applied: &inputs.wanted_applied,
+        account: &inputs.access.account,
+    });
+    let observed = facts.observed(OwedReadBack::No);
+    // An operator that runs has seen the setting that it applied.
+    let live_is_known = status.applied.is_some();
+    let plan = observed.decide(observed.needs_live(live_is_known).then_some(live));
+    let from_live = inputs.wanted.differences(live, None);
+    let verdict = Verdict::of_plan(&plan, &from_live);
+    let contested = ready_reason(&status.conditions) == Some(Reason::Contested);
+    match plan {
+        Plan::Set(Cause::Drift(_)) if contested => Verdict {
+            changes: verdict.changes,
+            ..Verdict::stall(
+                Reason::Contested,
+                "somebody else keeps changing it: corrections are paused, and tried once in 10 check intervals",
+            )
+        },
+        _ => verdict,
+    }
+}
+
+/// What becomes of the setting of a resource that goes.
+fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Verdict {
+    let status = subject.status();
+    let moved = facts::moved_account(&status, &access.account).is_some();
+    if moved {
+        return Verdict::none(
+            "the resource goes; its credentials now belong to another account, and the old one's setting stays",
+        );
+    }
+    let baseline = status.reported.as_ref().and_then(convert::baseline);
+    let applied = status.applied.as_ref();
+    let Some((applied, setting)) = applied.and_then(|a| Some((a, convert::setting_of_applied(a)?))) else {
+        return Verdict::none("the resource goes; it never applied anything");
+    };
+    let ours = Ours {
+        setting,
+        auth_enabled: convert::auth_enabled(applied),
+        baseline: baseline.as_ref(),
+    };
+    let cleanup = decide::cleanup(&[ours], live);
+    Verdict::of_cleanup(&cleanup)
+}
+
+fn failed(error: &CallError) -> Verdict {
+    let verdict = stall(Failure::from(error.clone()));
+    match verdict.action {
+        Action::Unknown => Verdict::unknown(format!("the live setting could not be read: {error}")),
+        _ => verdict,
+    }
+}
+
+impl Reads {
+    async fn get(&self, sources: &Sources<'_>, access: &Access) -> Read {
+        let key = SettingKey {
+            account: access.account.clone(),
+            region: access.region.setting_region(),
+            app: access.app.clone(),
+        };
+        let cell = {
+            let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(reads.entry(key).or_default())
+        };
+        let read = cell.get_or_init(|| async {
+            let service = sources.service;
+            let read = service.live(&access.credentials, &access.account, &access.region, &access.app);
+            Arc::new(read.await)
+        });
+        Arc::clone(read.await)
+    }
+}
+
+/// Which account is looked at is not always the one that the operator would use.
+fn say_who_stands_in(asked: &[First]) {
+    let count = asked.iter().filter(|first| first.stands_in).count();
+    if count > 0 {
+        warn(format!(
+            "{count} of {} resources are read with your own credentials, in place of those that the operator would use",
+            asked.len()
+        ));
+    }
+}
+
+/// Says on stderr how far it is, where that takes a while.
+struct Progress {
+    all: usize,
+    done: AtomicUsize,
+    on_terminal: bool,
+}
+
+impl Progress {
+    fn new(all: usize) -> Self {
+        Self {
+            all,
+            done: AtomicUsize::new(0),
+            on_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn one_more(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        // On a terminal often, in a log ten times.
+        let step = if self.on_terminal {
+            10
+        } else {
+            self.all.div_ceil(10).max(1)
+        };
+        if self.all > MANY && (done.is_multiple_of(step) || done == self.all) {
+            warn(format!("{done} of {} resources looked at", self.all));
+        }
+    }
+}

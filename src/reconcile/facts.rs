@@ -1,0 +1,160 @@
+//! What a decision rests on, made from a resource and its Secrets: pure, and the same for the reconciler, which acts on
+//! the decision, and for `plan`, which tells it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+
+use super::convert;
+use super::decide::{KeyStanding, Observed, OwedReadBack};
+use super::failure::Failure;
+use super::trigger::version_of;
+use crate::api::{
+    AppliedKeySecret, AppliedSetting, ManagementPolicy, VodMessageCallbackSpec, VodMessageCallbackStatus,
+};
+use crate::credentials::{Credentials, from_secret_data};
+use crate::domain::{AccountId, AccountKey, AuthKey, Baseline, Setting};
+use crate::ownership::{ObjectName, lost_message};
+use crate::status::{Reason, ready_reason};
+
+/// The values of a Secret.
+pub type SecretValues = BTreeMap<String, ByteString>;
+
+/// The AuthKey that the spec names in a Secret with these values.
+///
+/// # Errors
+/// A value that is missing or that the service would refuse.
+pub fn auth_key(name: &str, key: &str, values: &SecretValues) -> Result<AuthKey, Failure> {
+    let value = values.get(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
+        Failure::stalled(
+            Reason::SecretKeyMissing,
+            format!("Secret {name} has no value at key {key}: add the AuthKey there"),
+        )
+    })?;
+    AuthKey::parse(&value.0).map_err(|invalid| {
+        Failure::stalled(
+            Reason::InvalidAuthKey,
+            format!("key {key} of Secret {name}: {invalid}; the service refuses others"),
+        )
+    })
+}
+
+/// The AccessKey in a Secret with these values.
+///
+/// # Errors
+/// A value that is missing or malformed.
+pub fn access_key(namespace: &str, name: &str, values: &SecretValues) -> Result<Credentials, Failure> {
+    from_secret_data(values).map_err(|incomplete| {
+        Failure::stalled(
+            Reason::SecretKeyMissing,
+            format!("Secret {name} in namespace {namespace}: {incomplete}"),
+        )
+    })
+}
+
+/// A Secret that does not exist.
+pub fn missing(namespace: &str, name: &str) -> Failure {
+    Failure::stalled(
+        Reason::SecretNotFound,
+        format!("Secret {name} does not exist in namespace {namespace}: create it"),
+    )
+}
+
+/// An older resource owns the setting.
+pub fn lost_to(owner: &ObjectName) -> Failure {
+    Failure::stalled(Reason::Conflict, lost_message(owner))
+}
+
+/// The setting that the spec asks for.
+///
+/// # Errors
+/// A union that is broken, which the API server's rules exclude.
+pub fn wanted(spec: &VodMessageCallbackSpec, key: Option<AuthKey>) -> Result<Setting, Failure> {
+    convert::setting(spec, key).ok_or_else(|| {
+        Failure::stalled(
+            Reason::InvalidSpec,
+            "exactly one of http and mns must go with callbackType",
+        )
+    })
+}
+
+/// What is known of a resource when it is decided on.
+pub struct Known<'a> {
+    /// The spec.
+    pub spec: &'a VodMessageCallbackSpec,
+    /// Its generation.
+    pub generation: i64,
+    /// The status.
+    pub status: &'a VodMessageCallbackStatus,
+    /// The setting that the spec asks for.
+    pub wanted: &'a Setting,
+    /// The same in the status's terms.
+    pub wanted_applied: &'a AppliedSetting,
+    /// The account that it is asked of.
+    pub account: &'a AccountKey,
+}
+
+/// What a decision rests on, but for the live setting.
+pub struct Facts<'a> {
+    wanted: &'a Setting,
+    wanted_applied: &'a AppliedSetting,
+    applied: Option<&'a AppliedSetting>,
+    unconfirmed: bool,
+    baseline: Option<Baseline>,
+    key: KeyStanding,
+    policy: ManagementPolicy,
+}
+
+impl<'a> Facts<'a> {
+    /// Of a resource.
+    pub fn of(known: &Known<'a>) -> Self {
+        let moved = moved_account(known.status, known.account).is_some();
+        let applied = known.status.applied.as_ref().filter(|_| !moved);
+        let baseline = known.status.reported.as_ref().filter(|_| !moved);
+        Self {
+            wanted: known.wanted,
+            wanted_applied: known.wanted_applied,
+            applied,
+            unconfirmed: !moved && known.status.unconfirmed.is_some(),
+            baseline: baseline.and_then(convert::baseline),
+            key: key_standing(known, applied),
+            policy: known.spec.management_policy,
+        }
+    }
+
+    /// To decide with; `owed`: whether the live setting is a read-back.
+    pub fn observed(&self, owed: OwedReadBack) -> Observed<'_> {
+        Observed {
+            wanted: self.wanted,
+            wanted_applied: self.wanted_applied,
+            applied: self.applied,
+            unconfirmed: self.unconfirmed,
+            baseline: self.baseline.as_ref(),
+            key: self.key,
+            owed,
+            policy: self.policy,
+        }
+    }
+}
+
+/// The accounts before and now, where the credentials now belong to another one than the status speaks of: what was
+/// applied there no longer counts.
+pub fn moved_account<'a>(
+    status: &'a VodMessageCallbackStatus,
+    account: &'a AccountKey,
+) -> Option<(&'a str, &'a AccountId)> {
+    let old = status.account_id.as_deref()?;
+    let new = account.account()?;
+    (old != new.0).then_some((old, new))
+}
+
+/// Whether the AuthKey that the spec names is the one that was applied.
+fn key_standing(known: &Known<'_>, applied: Option<&AppliedSetting>) -> KeyStanding {
+    let status = known.status;
+    let wanted = known.wanted_applied.auth_key_secret.as_ref();
+    let applied = applied.and_then(|applied| applied.auth_key_secret.as_ref());
+    let read = |key: &AppliedKeySecret| version_of(&status.observed_secrets, &key.name) == Some(&key.resource_version);
+    let holds_generation = status.observed_generation == Some(known.generation)
+        && ready_reason(&status.conditions).is_some_and(Reason::is_ready);
+    KeyStanding::of(wanted, applied, holds_generation && wanted.is_some_and(read))
+}
