@@ -1,23 +1,26 @@
 //! The third step: makes the calls that change something, and reads back what they made of it.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::object_state::{Live, Sets};
+use super::observe::Inputs;
 use super::pass::Pass;
-use crate::cloud::{ErrorClass, Operation};
-use crate::domain::{FieldDifference, Setting};
+use crate::cloud::Operation;
+use crate::domain::{KeyForm, ReadBack};
 use crate::service::{Access, LiveRead, Turn, Unserved};
-use crate::status::Reason;
+
+/// How long a read-back that looks like another setting is given before it is believed.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A SetMessageCallback that succeeded.
 pub struct Applied {
     /// Its RequestId.
     pub request_id: String,
-    /// The read-back, where it succeeded; it is due otherwise.
-    pub live: Option<LiveRead>,
-    /// Where the service's own words differ from what was sent.
-    pub rewritten: Vec<FieldDifference>,
+    /// What was read back, where that succeeded; it is due otherwise.
+    pub read_back: Option<ReadBack>,
 }
 
 /// Why a change is made, for the one log line that each change gets.
@@ -28,16 +31,16 @@ pub struct Change {
     pub fields: String,
 }
 
-/// Calls SetMessageCallback and reads the setting back.
+/// Calls SetMessageCallback and reads the setting back. `form` is how the service showed a key before.
 pub async fn set(
     pass: &Pass,
     turn: &Turn,
-    access: &Access,
-    wanted: &Setting,
+    inputs: &Inputs,
+    form: Option<KeyForm>,
     change: &Change,
 ) -> Result<Applied, Failure> {
-    let ctx = &pass.ctx;
-    let parameters = wanted.to_parameters(&access.app);
+    let (ctx, access) = (&pass.ctx, &inputs.access);
+    let parameters = inputs.wanted.to_parameters(&access.app);
     let about_to_send = || {
         let wanted = pass.is_still_wanted();
         if wanted {
@@ -45,6 +48,7 @@ pub async fn set(
             state.sets = Sets::Sent;
             // Until the answer is here it is not known what the service holds.
             state.live = Live::Unknown;
+            pass.seen().sent = Some(inputs.wanted_applied.clone());
         }
         wanted
     };
@@ -54,29 +58,42 @@ pub async fn set(
         Err(unserved) => {
             if matches!(&unserved, Unserved::Call(error) if !error.lost_answer) {
                 pass.note_live(Live::Known);
+                pass.seen().sent = None;
             }
             return Err(refused(Operation::Set, unserved));
         }
     };
+    pass.seen().sent = None;
     log_change(pass, access, Operation::Set, change, &request_id);
-    let read_back = ctx.service.get(access, turn, Instant::now()).await;
-    let (live, rewritten) = match read_back {
-        Ok(live) => {
+    let read_back = match read_back(pass, turn, inputs, form).await {
+        Ok(read_back) => {
             pass.note_live(Live::Known);
-            let rewritten = wanted.differences((*live).as_ref(), None);
-            (Some(live), rewritten)
+            Some(read_back)
         }
         Err(unserved) => {
             pass.note_live(Live::ReadBackDue);
             tracing::warn!(?unserved, "the setting was applied but could not be read back yet");
-            (None, Vec::new())
+            None
         }
     };
-    Ok(Applied {
-        request_id,
-        live,
-        rewritten,
-    })
+    Ok(Applied { request_id, read_back })
+}
+
+async fn read_back(pass: &Pass, turn: &Turn, inputs: &Inputs, form: Option<KeyForm>) -> Result<ReadBack, Unserved> {
+    let live = pass.ctx.service.get(&inputs.access, turn, Instant::now()).await?;
+    match inputs.wanted.judge_read_back((*live).as_ref(), form, false) {
+        ReadBack::Doubtful => {
+            let live = read_again(pass, turn, &inputs.access).await?;
+            Ok(inputs.wanted.judge_read_back((*live).as_ref(), form, true))
+        }
+        judged @ (ReadBack::Held { .. } | ReadBack::Foreign(_)) => Ok(judged),
+    }
+}
+
+/// Reads the setting once more, a moment later: what was read before may be of before.
+pub async fn read_again(pass: &Pass, turn: &Turn, access: &Access) -> Result<LiveRead, Unserved> {
+    turn.away(tokio::time::sleep(READ_AGAIN_AFTER)).await;
+    pass.ctx.service.get(access, turn, Instant::now()).await
 }
 
 /// Calls DeleteMessageCallback.
@@ -106,15 +123,6 @@ fn refused(operation: Operation, unserved: Unserved) -> Failure {
         request_id = error.request_id.as_deref().unwrap_or_default(),
         "a change was not made"
     );
-    if error.class == ErrorClass::Spec && operation == Operation::Delete {
-        // The spec is not what a deletion sends, so the user is told about the service instead.
-        return Failure::Waiting {
-            reason: Reason::ServiceUnavailable,
-            message: format!("the service refused the deletion ({}): {}", error.code, error.message),
-            not_before: error.retry_after,
-            call: Some(error.clone()),
-        };
-    }
     Failure::from(unserved)
 }
 

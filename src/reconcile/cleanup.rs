@@ -1,8 +1,6 @@
 //! The pipeline for a resource that goes: its setting is removed if it is still the one it applied, and the resource
 //! is released, whatever happens, after the grace period.
 
-use std::time::Duration;
-
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -12,23 +10,23 @@ use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Sets;
 use super::pass::Pass;
+use super::release::HeldBy;
 use super::report::{StatusUpdate, last_error};
 use super::{convert, finalizer, observe};
 use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy};
+use crate::domain::Baseline;
 use crate::events::{EventReason, Notice};
 use crate::ownership::Ownership;
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
-/// Between the two attempts that must have failed after the grace period before a failure that may pass releases.
-const ATTEMPTS_APART: Duration = Duration::from_secs(5);
-
 /// Deals with the setting and releases the resource.
 pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
-    let Some(applied) = setting_to_remove(pass) else {
+    let settings = settings_to_remove(pass);
+    if settings.is_empty() {
         return release(pass, kept_notice(pass)).await;
-    };
-    let removed = remove(pass, turn, &applied).await;
+    }
+    let removed = remove(pass, turn, &settings).await;
     let failure = match removed {
         Ok(notice) => return release(pass, notice).await,
         Err(failure) => failure,
@@ -36,10 +34,10 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     if !pass.ctx.claim.holds() {
         return Err(Failure::StaleLeader);
     }
-    if failure.told().is_none() {
+    let Some(reason) = failure.told().map(|told| told.reason) else {
         return Err(failure);
-    }
-    if may_release(pass, &failure) {
+    };
+    if may_release(pass, reason) {
         let notice = given_up(pass, &failure);
         return release(pass, Some(notice)).await;
     }
@@ -78,33 +76,28 @@ fn left_behind(pass: &Pass, why: &str) -> String {
     )
 }
 
-/// What this resource may have left at the service, if anything is to be done about it.
-fn setting_to_remove(pass: &Pass) -> Option<AppliedSetting> {
+/// What this resource may have left at the service, if anything is to be done about it: what it applied, what it sent
+/// without an answer, and what the spec says where a process may have ended between a Set and its report.
+fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
     let spec = &pass.resource.spec;
     let keeps = spec.deletion_policy == DeletionPolicy::Retain
         || spec.suspend
         || spec.management_policy == ManagementPolicy::Observe;
     if keeps || matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. }) {
-        return None;
+        return Vec::new();
     }
-    // A Set whose answer was lost may have been carried out: then the newest words of the spec are looked for.
-    let sets = pass.entry.lock().sets;
-    if let Some(applied) = &pass.status.applied {
-        return Some(applied.clone());
-    }
-    // A process that was killed between a Set and its report left no word of it; what the spec says is then looked
-    // for. One that has watched the resource from its creation knows whether it sent a Set.
-    let in_between = ready_reason(&pass.status.conditions).is_none_or(Reason::is_under_way);
-    let may_be_set = match sets {
-        Sets::Sent => true,
-        Sets::None => false,
-        Sets::Unknown => in_between,
-    };
-    may_be_set.then(|| convert::applied(spec, None))
+    let told = pass.status.observed_generation == Some(pass.inputs.generation)
+        && ready_reason(&pass.status.conditions).is_some_and(|reason| !reason.is_under_way());
+    // A process that has watched the resource from its creation knows whether it sent a Set.
+    let may_be_set = !told && pass.entry.lock().sets != Sets::None;
+    let of_the_spec = may_be_set.then(|| convert::applied(spec, None));
+    let status = &pass.status;
+    let all = [status.applied.clone(), status.unconfirmed.clone(), of_the_spec];
+    all.into_iter().flatten().collect()
 }
 
 /// Removes the setting, if it is this resource's. Returns what is to be told.
-async fn remove(pass: &Pass, turn: &Turn, applied: &AppliedSetting) -> Result<Option<Notice>, Failure> {
+async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result<Option<Notice>, Failure> {
     let access = Box::pin(observe::access_only(pass, turn)).await?;
     if let (Some(old), Some(new)) = (&pass.status.account_id, access.account.account())
         && *old != new.0
@@ -117,18 +110,23 @@ async fn remove(pass: &Pass, turn: &Turn, applied: &AppliedSetting) -> Result<Op
         return Ok(None);
     }
     pass.join_line(&access)?;
-    let Some(setting) = convert::setting_of_applied(applied) else {
-        return Ok(None);
-    };
     let baseline = pass.status.reported.as_ref().and_then(convert::baseline);
+    let ours: Vec<_> = settings
+        .iter()
+        .filter_map(|setting| {
+            ours(
+                setting,
+                baseline
+                    .as_ref()
+                    .filter(|_| pass.status.applied.as_ref() == Some(setting)),
+            )
+        })
+        .collect();
     let live = pass.ctx.service.get(&access, turn, Instant::now()).await?;
-    let ours = Ours {
-        setting,
-        auth_enabled: convert::auth_enabled(applied),
-        baseline: baseline.as_ref(),
-    };
-    match decide::cleanup(&[ours], (*live).as_ref()) {
+    match decide::cleanup(&ours, (*live).as_ref()) {
         Cleanup::AlreadyGone => Ok(None),
+        // Nothing was ever known to be set by it, so nothing of it was changed.
+        Cleanup::NotOurs(_) if pass.status.applied.is_none() => Ok(None),
         Cleanup::NotOurs(found) => {
             let note = format!(
                 "the live setting is no longer the one this resource applied ({} differ), so it is left alone",
@@ -148,24 +146,22 @@ async fn remove(pass: &Pass, turn: &Turn, applied: &AppliedSetting) -> Result<Op
     }
 }
 
-/// Whether a deletion that fails is given up: never for a throttled answer; for a failure that may pass only after two
-/// attempts of this process, some seconds apart, once the grace period is over; for the rest as soon as it is.
-fn may_release(pass: &Pass, failure: &Failure) -> bool {
-    if !pass.until_release().is_zero() {
-        return false;
-    }
-    match failure {
-        Failure::Stalled { .. } => true,
-        Failure::Waiting {
-            reason: Reason::ServiceUnavailable,
-            ..
-        } => {
-            let mut state = pass.entry.lock();
-            let first = *state.last_attempts.get_or_insert_with(Instant::now);
-            first.elapsed() >= ATTEMPTS_APART
-        }
-        _ => false,
-    }
+/// A setting as it is looked for at the service.
+fn ours<'a>(applied: &AppliedSetting, baseline: Option<&'a Baseline>) -> Option<Ours<'a>> {
+    Some(Ours {
+        setting: convert::setting_of_applied(applied)?,
+        auth_enabled: convert::auth_enabled(applied),
+        baseline,
+    })
+}
+
+/// Whether a deletion that fails is given up.
+fn may_release(pass: &Pass, reason: Reason) -> bool {
+    let grace_is_over = pass.until_release().is_zero();
+    let mut state = pass.entry.lock();
+    state
+        .late_attempts
+        .failed(HeldBy::of(reason), grace_is_over, Instant::now())
 }
 
 /// What is told of a resource whose setting could not be removed in time.

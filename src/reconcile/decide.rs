@@ -1,7 +1,9 @@
 //! What should happen, as a value: no I/O, no clock, nothing but what was observed.
 
-use crate::api::{AppliedKeySecret, AppliedSetting, ManagementPolicy};
+use super::trigger::version_of;
+use crate::api::{AppliedKeySecret, AppliedSetting, ManagementPolicy, VodMessageCallbackStatus};
 use crate::domain::{Baseline, FieldDifference, KeyForm, KeyView, LiveSetting, ReadBack, Setting};
+use crate::status::{Reason, ready_reason};
 
 /// Whether the AuthKey that the spec names is the one that was applied, by where it came from: the key itself is not
 /// kept. What was applied counts, not what was read: a key that changed while nothing could be applied is still pending.
@@ -24,6 +26,27 @@ impl KeyStanding {
             (Some(_), Some(_) | None) | (None, Some(_)) => Self::Pending,
         }
     }
+
+    /// As a stored status tells. `applied` is what of it counts for the account at hand.
+    pub fn by_status(
+        wanted: &AppliedSetting,
+        applied: Option<&AppliedSetting>,
+        status: &VodMessageCallbackStatus,
+        generation: i64,
+    ) -> Self {
+        let wanted = wanted.auth_key_secret.as_ref();
+        let applied = applied.and_then(|applied| applied.auth_key_secret.as_ref());
+        let was_read = |key: &AppliedKeySecret| {
+            version_of(&status.observed_secrets, &key.name) == Some(key.resource_version.as_str())
+        };
+        let spoken_for = holds(status, generation) && wanted.is_some_and(was_read);
+        Self::of(wanted, applied, spoken_for)
+    }
+}
+
+/// Whether the status says that this generation is held by the service.
+pub fn holds(status: &VodMessageCallbackStatus, generation: i64) -> bool {
+    status.observed_generation == Some(generation) && ready_reason(&status.conditions).is_some_and(Reason::is_ready)
 }
 
 /// Whether the setting must still be read back after a Set of this process.

@@ -431,6 +431,46 @@ fn the_key_in_force_is_the_one_that_was_applied_not_the_one_that_was_read() {
     }
 }
 
+/// A status of 0.1 has no record; what it says of this very generation is what there is.
+#[test]
+fn a_status_without_the_record_speaks_only_for_the_generation_that_it_is_ready_at() {
+    let old = AppliedSetting {
+        auth_key_secret: None,
+        ..applied()
+    };
+    let status = |generation, reason: Reason, version: &str| VodMessageCallbackStatus {
+        observed_generation: Some(generation),
+        conditions: crate::status::conditions(
+            &[],
+            &crate::status::Outcome::new(reason, ""),
+            generation,
+            k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+        ),
+        observed_secrets: vec![crate::api::ObservedSecret {
+            name: "sign".into(),
+            resource_version: version.into(),
+        }],
+        ..VodMessageCallbackStatus::default()
+    };
+    let standing = |status| KeyStanding::by_status(&applied(), Some(&old), &status, 3);
+    assert_eq!(standing(status(3, Reason::Applied, "7")), KeyStanding::InForce);
+    assert_eq!(
+        standing(status(3, Reason::Applied, "6")),
+        KeyStanding::Pending,
+        "rotated"
+    );
+    assert_eq!(
+        standing(status(2, Reason::Applied, "7")),
+        KeyStanding::Pending,
+        "another reference"
+    );
+    assert_eq!(
+        standing(status(3, Reason::InvalidSpec, "7")),
+        KeyStanding::Pending,
+        "refused"
+    );
+}
+
 #[test]
 fn a_key_that_is_no_longer_wanted_is_taken_away() {
     let (wanted, mut now) = (without_key(), applied());

@@ -52,28 +52,39 @@ fn is_hidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The event for drift that was found. A contest is told as the condition that it becomes.
-pub fn notice(found: &[FieldDifference], outcome: DriftOutcome, observing: bool) -> Notice {
-    let words = found_words(found);
-    let done = match outcome {
-        DriftOutcome::Corrected => "being corrected",
-        DriftOutcome::Reported if observing => "left as found (Observe)",
-        DriftOutcome::Reported => "left as found (ApplyOnly)",
-        DriftOutcome::Contested => "left for now, because somebody else keeps changing it",
-    };
-    let what = if observing { "differs" } else { "changed" };
-    Notice::warning(
-        EventReason::DriftDetected,
-        format!("{what} at the service, {done}: {words}"),
-    )
+/// Drift that was found, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// What was done.
+    pub outcome: DriftOutcome,
+    /// What was found.
+    pub found: Vec<FieldDifference>,
 }
 
-/// `status.lastDrift`.
-pub fn last_drift(found: &[FieldDifference], outcome: DriftOutcome, now: Timestamp) -> LastDrift {
-    LastDrift {
-        time: Time(now),
-        outcome,
-        differences: convert::differences(found),
+impl Drift {
+    /// The event for it. A contest is told as the condition that it becomes.
+    pub fn notice(&self, observing: bool) -> Notice {
+        let words = found_words(&self.found);
+        let done = match self.outcome {
+            DriftOutcome::Corrected => "being corrected",
+            DriftOutcome::Reported if observing => "left as found (Observe)",
+            DriftOutcome::Reported => "left as found (ApplyOnly)",
+            DriftOutcome::Contested => "left for now, because somebody else keeps changing it",
+        };
+        let what = if observing { "differs" } else { "changed" };
+        Notice::warning(
+            EventReason::DriftDetected,
+            format!("{what} at the service, {done}: {words}"),
+        )
+    }
+
+    /// `status.lastDrift`.
+    pub fn last(&self, now: Timestamp) -> LastDrift {
+        LastDrift {
+            time: Time(now),
+            outcome: self.outcome,
+            differences: convert::differences(&self.found),
+        }
     }
 }
 
@@ -125,7 +136,11 @@ mod tests {
                 "changed at the service, left for now, because somebody else keeps changing it: ",
             ),
         ] {
-            let told = notice(&found, outcome, observing);
+            let told = Drift {
+                outcome,
+                found: found.to_vec(),
+            }
+            .notice(observing);
             assert_eq!(told.reason, EventReason::DriftDetected);
             assert_eq!(told.note, format!("{begin}{}", found_words(&found)));
         }
@@ -134,8 +149,11 @@ mod tests {
     #[test]
     fn the_last_drift_keeps_when_what_and_what_was_done() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let found = [difference(Field::Url, "https://attacker.example.com/")];
-        let kept = serde_json::to_value(last_drift(&found, DriftOutcome::Corrected, now)).unwrap();
+        let drift = Drift {
+            outcome: DriftOutcome::Corrected,
+            found: vec![difference(Field::Url, "https://attacker.example.com/")],
+        };
+        let kept = serde_json::to_value(drift.last(now)).unwrap();
         let expected = serde_json::json!({
             "time": "2027-01-15T08:00:00Z",
             "outcome": "corrected",

@@ -4,12 +4,12 @@
 
 mod act;
 mod apply;
+mod carry_out;
 pub mod claims;
 mod cleanup;
 pub mod context;
 pub(crate) mod convert;
 pub mod decide;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pass does not tell it in one place yet"))]
 mod drift;
 pub(crate) mod facts;
 pub(crate) mod failure;
@@ -18,7 +18,6 @@ mod next_action;
 pub mod object_state;
 mod observe;
 mod pass;
-#[cfg_attr(not(test), expect(dead_code, reason = "the cleanup does not go by it yet"))]
 mod release;
 mod report;
 pub mod secrets;
@@ -75,7 +74,7 @@ async fn unless_slow(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     let done = tokio_util::sync::CancellationToken::new();
     let work = async {
         let _done = done.clone().drop_guard();
-        let attempt = apply::attempt(pass, turn).await;
+        let attempt = Box::pin(apply::attempt(pass, turn)).await;
         done.cancel();
         attempt
     };

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::release::LateAttempts;
 use super::trigger::Retry;
 use crate::api::VodMessageCallbackStatus;
-use crate::schedule::{Backoff, Contest};
+use crate::schedule::{Backoff, Contest, FailingChecks};
 use crate::status::Reason;
 
 /// One resource.
@@ -18,7 +19,7 @@ pub struct ObjectState {
     /// How long to wait after the next failure.
     pub backoff: Backoff,
     /// Checks that fail.
-    pub failing: Option<Failing>,
+    pub failing: FailingChecks,
     /// Corrections that did not last.
     pub contest: Contest,
     /// A rival came or went, and it was not looked at since.
@@ -30,7 +31,7 @@ pub struct ObjectState {
     /// The status as this process knows it better than the watch.
     pub status: StatusCopy,
     /// Attempts of a deletion whose grace period was over.
-    pub last_attempts: Option<Instant>,
+    pub late_attempts: LateAttempts,
     /// What the metric counts it under.
     pub shown: Shown,
 }
@@ -44,17 +45,6 @@ pub struct Schedule {
     pub retry: Option<Retry>,
     /// It was throttled: it goes on at the head of its line, and with what it read at or after this.
     pub head: Option<Instant>,
-}
-
-/// Checks that fail, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failing {
-    /// Since when, for intervals.
-    pub since: Instant,
-    /// The same for people.
-    pub since_time: k8s_openapi::jiff::Timestamp,
-    /// How many.
-    pub times: u32,
 }
 
 /// What this process knows of the live setting.
@@ -185,9 +175,9 @@ impl ObjectStates {
         counts
     }
 
-    /// How many resources have had checks fail for longer than `status.conditions` may keep quiet about.
+    /// How many resources say that their checks fail.
     pub fn checks_failing(&self) -> i64 {
-        let failing = |entry: &Arc<Entry>| entry.lock().failing.is_some_and(|failing| failing.times > 1);
+        let failing = |entry: &Arc<Entry>| entry.lock().failing.are_told();
         i64::try_from(self.all().values().filter(|entry| failing(entry)).count()).unwrap_or(i64::MAX)
     }
 }

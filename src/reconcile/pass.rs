@@ -8,6 +8,8 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::decide::holds;
+use super::drift::found_words;
 use super::failure::Failure;
 use super::next_action::{End, Facts, Next, next_action};
 use super::object_state::{Entry, Live, Schedule, Sets, Shown};
@@ -15,7 +17,9 @@ use super::report::{self, StatusUpdate, current_status};
 use super::trigger::{Due, Retry, RetryInputs, View, due};
 use super::{claims, convert, finalizer, secrets};
 use crate::RECONCILE_ANNOTATION;
-use crate::api::{DeletionPolicy, ManagementPolicy, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
+use crate::api::{
+    AppliedSetting, DeletionPolicy, ManagementPolicy, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus,
+};
 use crate::ownership::{ObjectName, Ownership};
 use crate::quota::{Line, Owner, Urgency};
 use crate::schedule::{Contest, next_check};
@@ -54,6 +58,8 @@ pub struct Seen {
     pub account: Option<String>,
     /// The service's address.
     pub endpoint: Option<String>,
+    /// What was sent by a Set that has no answer yet.
+    pub sent: Option<AppliedSetting>,
 }
 
 impl Pass {
@@ -124,8 +130,7 @@ impl Pass {
 
     /// Whether the status says that the present generation is held by the service.
     pub fn holds_generation(&self) -> bool {
-        self.status.observed_generation == Some(self.inputs.generation)
-            && ready_reason(&self.status.conditions).is_some_and(Reason::is_ready)
+        holds(&self.status, self.inputs.generation)
     }
 
     /// How urgent it is.
@@ -194,9 +199,14 @@ impl Pass {
 
     /// Writes what came of it, then tells the events: in this order, so that what they say can be looked up.
     pub async fn report(&self, update: StatusUpdate) {
-        report::report(&self.ctx, &self.resource, &self.entry, &update).await;
-        if let Some(outcome) = update.drift {
+        Box::pin(report::report(&self.ctx, &self.resource, &self.entry, &update)).await;
+        if let Some(drift) = &update.drift {
+            let outcome = drift.outcome.as_str();
             self.ctx.metrics.drift(outcome);
+            tracing::info!(outcome, fields = %found_words(&drift.found), "the setting was found changed at the service");
+        }
+        if update.outcome.as_ref().is_some_and(|outcome| outcome.reason.is_ready()) {
+            self.ctx.events.well(&self.uid);
         }
         for notice in update.events {
             self.ctx.events.publish(&self.resource, notice);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::convert;
+use super::drift::Drift;
 use super::failure::Failure;
 use super::object_state::{Entry, Shown, StatusCopy};
 use super::trigger::is_newer;
@@ -16,7 +17,7 @@ use crate::api::{
     AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
 };
 use crate::events::Notice;
-use crate::status::{Outcome, conditions, ready_reason, write_status};
+use crate::status::{Outcome, Reason, conditions, conditions_of_failing_checks, ready_reason, write_status};
 
 /// A status that was not taken is written again after this.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -44,10 +45,25 @@ pub struct StatusUpdate {
     pub handled: Option<String>,
     /// The setting of another account was left behind: what is known of it no longer counts.
     pub forget_applied: bool,
-    /// Drift that was found, as the metric counts it.
-    pub drift: Option<&'static str>,
+    /// What was sent without an answer; `Some(None)` once nothing is.
+    pub unconfirmed: Option<Option<AppliedSetting>>,
+    /// Drift that was found.
+    pub drift: Option<Drift>,
+    /// Checks fail, and have for long.
+    pub failing: Option<ChecksFail>,
     /// What is told in Events, once the status says it too.
     pub events: Vec<Notice>,
+}
+
+/// Checks that fail while the last word on the setting is still that it is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChecksFail {
+    /// What they fail with.
+    pub reason: Reason,
+    /// In words.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// The status as it should be; pure.
@@ -60,6 +76,7 @@ pub fn next_status(
     let mut status = current.clone();
     if update.forget_applied {
         status.applied = None;
+        status.unconfirmed = None;
         status.reported = None;
         status.request_id = None;
         status.last_applied_time = None;
@@ -68,6 +85,15 @@ pub fn next_status(
         status.observed_generation = Some(generation);
         status.conditions = conditions(&current.conditions, outcome, generation, now);
         status.differences = convert::differences(&outcome.differences);
+    }
+    if let Some(ChecksFail { reason, message, since }) = &update.failing {
+        status.conditions = conditions_of_failing_checks(&status.conditions, *reason, message, *since, now);
+    }
+    if let Some(drift) = &update.drift {
+        status.last_drift = Some(drift.last(now));
+    }
+    if let Some(unconfirmed) = &update.unconfirmed {
+        status.unconfirmed.clone_from(unconfirmed);
     }
     if let Some(request_id) = &update.request_id {
         status.request_id = Some(request_id.clone());

@@ -15,6 +15,7 @@ struct Failing {
     since: Instant,
     since_when: Timestamp,
     failed: u32,
+    told: bool,
 }
 
 impl FailingChecks {
@@ -24,10 +25,16 @@ impl FailingChecks {
             since: now,
             since_when: time,
             failed: 0,
+            told: false,
         });
         failing.failed = failing.failed.saturating_add(1);
-        let long = now.duration_since(failing.since) > interval && failing.failed >= IN_A_ROW;
-        long.then_some(failing.since_when)
+        failing.told |= now.duration_since(failing.since) > interval && failing.failed >= IN_A_ROW;
+        failing.told.then_some(failing.since_when)
+    }
+
+    /// Whether they have failed for so long.
+    pub fn are_told(&self) -> bool {
+        self.0.is_some_and(|failing| failing.told)
     }
 
     /// A check succeeded, or something else is said of the setting now.
@@ -54,7 +61,9 @@ mod tests {
         assert_eq!(at(10, MINUTE * 10), None, "not longer than the interval");
         assert_eq!(at(11, MINUTE * 10), Some(time(0)));
         assert_eq!(at(30, MINUTE * 10), Some(time(0)), "since the first");
+        assert!(failing.are_told());
         failing.ended();
+        assert!(!failing.are_told());
         assert_eq!(
             failing.failed(start + MINUTE * 50, time(50), Duration::ZERO),
             None,

@@ -86,10 +86,11 @@ impl Service {
     /// # Errors
     /// Why it could not be read.
     pub async fn get(&self, access: &Access, turn: &Turn, not_before: Instant) -> Result<LiveRead, Unserved> {
-        let fetch = self.call(Operation::Get, access, turn, &|| true, |access| async move {
+        // Boxed, as all calls are: a pass has many places where it waits for one.
+        let fetch = Box::pin(self.call(Operation::Get, access, turn, &|| true, |access| async move {
             let answer = self.vod.get(&access.endpoint, &access.credentials, &access.app).await?;
             Ok(Arc::new(answer.setting))
-        });
+        }));
         let read = self.reads.read(access.key(), access.credentials.id, not_before, fetch);
         turn.away(read).await
     }
@@ -105,9 +106,11 @@ impl Service {
         parameters: &[(&'static str, Zeroizing<String>)],
         still_wanted: &(dyn Fn() -> bool + Sync),
     ) -> Result<String, Unserved> {
-        let call = self.call(Operation::Set, access, turn, still_wanted, |access| async move {
-            self.vod.set(&access.endpoint, &access.credentials, parameters).await
-        });
+        let call = Box::pin(
+            self.call(Operation::Set, access, turn, still_wanted, |access| async move {
+                self.vod.set(&access.endpoint, &access.credentials, parameters).await
+            }),
+        );
         let result = turn.away(call).await;
         self.reads.forget(&access.key());
         result
@@ -124,13 +127,15 @@ impl Service {
         turn: &Turn,
         still_wanted: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<String>, Unserved> {
-        let call = self.call(Operation::Delete, access, turn, still_wanted, |access| async move {
-            let deleted = self
-                .vod
-                .delete(&access.endpoint, &access.credentials, &access.app)
-                .await?;
-            Ok(deleted.request_id)
-        });
+        let call = Box::pin(
+            self.call(Operation::Delete, access, turn, still_wanted, |access| async move {
+                let deleted = self
+                    .vod
+                    .delete(&access.endpoint, &access.credentials, &access.app)
+                    .await?;
+                Ok(deleted.request_id)
+            }),
+        );
         let result = turn.away(call).await;
         self.reads.forget(&access.key());
         result
@@ -167,7 +172,7 @@ impl Service {
                 return Err(Unserved::Outdated);
             }
             permit.send();
-            let result = self.bounded(operation, turn, make(access.clone())).await?;
+            let result = self.bounded(operation, turn, Box::pin(make(access.clone()))).await?;
             permit.answered(match &result {
                 Ok(_) => Answered::Counted,
                 Err(error) if error.class == ErrorClass::Throttling => Answered::Throttled,

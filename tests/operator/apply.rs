@@ -104,7 +104,7 @@ async fn what_is_replaced_is_named() {
         .unwrap();
     let note = told.note.unwrap();
     assert!(
-        note.contains("http.url https://old.example.com/") && note.contains("eventTypes ALL"),
+        note.contains("http.url is https://old.example.com/") && note.contains("eventTypes is ALL"),
         "{note}"
     );
     assert_eq!(stage.sets("replace"), 1);

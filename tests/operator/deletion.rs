@@ -211,3 +211,124 @@ async fn the_live_setting_is_read_before_it_is_removed() {
     assert_eq!(actions, ["GetMessageCallback", "DeleteMessageCallback"]);
     stage.cluster.wait_event(&stage.ns, "look", "Deleted").await.unwrap();
 }
+
+/// The service answers, so it is this resource's turn some time: a bulk deletion that is throttled leaves nothing behind.
+#[tokio::test]
+async fn a_throttled_deletion_is_never_released() {
+    let stage = Stage::set().await;
+    let operator = stage
+        .operator(&["--check-interval", "1h", "--deletion-grace", "1s"])
+        .await;
+    stage.apply(&stage.http("busy")).await;
+    stage.ready("busy", "Applied").await;
+    let busy = Fault::code(400, "Throttling.User").action("DeleteMessageCallback");
+    stage.endpoint.world().faults.push(busy.app(&app("busy")));
+    stage.cluster.delete_vmc(&stage.ns, "busy").await.unwrap();
+    let refused = || {
+        let calls = stage.calls("busy");
+        calls.iter().filter(|c| c.code == "Throttling.User").count()
+    };
+    harness::eventually("it was throttled more than once after the grace", async || {
+        refused() >= 3
+    })
+    .await
+    .unwrap();
+    assert!(stage.cluster.vmc(&stage.ns, "busy").await.unwrap().is_some());
+    stage.endpoint.world().faults.clear();
+    stage.cluster.wait_gone(&stage.ns, "busy").await.unwrap();
+    assert_eq!((stage.deletes("busy"), stage.live("busy")), (1, None));
+    assert!(
+        operator
+            .logs()
+            .iter()
+            .all(|line| !line.contains("released; its setting stays"))
+    );
+}
+
+/// One attempt that fails may be anything; what counts is that the service stays out of reach.
+#[tokio::test]
+async fn one_failure_in_passing_after_the_grace_releases_nothing() {
+    let stage = Stage::set().await;
+    let operator = stage
+        .operator(&["--check-interval", "1h", "--deletion-grace", "1s"])
+        .await;
+    stage.apply(&stage.http("blip")).await;
+    stage.ready("blip", "Applied").await;
+    // The first is within the grace, the second after it.
+    let down = Fault::code(503, "ServiceUnavailable").app(&app("blip")).times(3);
+    stage.endpoint.world().faults.push(down);
+    stage.delete("blip").await;
+    assert_eq!((stage.deletes("blip"), stage.live("blip")), (1, None));
+    assert!(
+        operator
+            .logs()
+            .iter()
+            .all(|line| !line.contains("released; its setting stays"))
+    );
+}
+
+/// Contract 6: an attempt's answer may be lost, and the setting is there all the same.
+#[tokio::test]
+async fn a_set_whose_answer_was_lost_is_not_left_behind() {
+    for restarted in [false, true] {
+        let stage = Stage::set().await;
+        let args = ["--check-interval", "1h"];
+        let operator = stage.operator(&args).await;
+        stage.apply(&stage.http("change")).await;
+        stage.ready("change", "Applied").await;
+        {
+            let mut world = stage.endpoint.world();
+            for name in ["first", "change"] {
+                // Carried out, without an answer; after that the service is out of reach for a while.
+                let lost = Fault::always(vod_endpoint::How::Reset).action("SetMessageCallback");
+                world.faults.push(lost.app(&app(name)).after().times(1));
+            }
+        }
+        let moved = json!({ "url": "https://new.example.com/vod" });
+        let down = |name: &str| Fault::code(503, "ServiceUnavailable").app(&app(name));
+        for (name, vmc) in [
+            ("first", stage.http("first")),
+            ("change", stage.http("change").field("http", moved.clone())),
+        ] {
+            stage.apply(&vmc).await;
+            harness::eventually("the Set is carried out", async || {
+                stage
+                    .calls(name)
+                    .iter()
+                    .any(|c| c.action == "SetMessageCallback" && c.code == "(reset)")
+            })
+            .await
+            .unwrap();
+            stage.endpoint.world().faults.push(down(name));
+            stage.not_ready(name, "ServiceUnavailable").await;
+        }
+        // Another spec that cannot be applied: what was sent is neither what was applied nor what is asked for.
+        let unsound = stage
+            .http("change")
+            .field("http", json!({ "url": "https://third.example.com/" }));
+        stage.apply(&unsound).await;
+        harness::eventually("the third was looked at", async || {
+            stage.status("change").await["observedGeneration"] == 3
+        })
+        .await
+        .unwrap();
+        assert_eq!(
+            stage.live("change").unwrap()["CallbackURL"],
+            "https://new.example.com/vod"
+        );
+        let _restarted = if restarted {
+            operator.kill().await.unwrap();
+            Some(stage.operator(&args).await)
+        } else {
+            None
+        };
+        for name in ["first", "change"] {
+            stage.cluster.delete_vmc(&stage.ns, name).await.unwrap();
+        }
+        stage.endpoint.world().faults.clear();
+        for name in ["first", "change"] {
+            stage.cluster.wait_gone(&stage.ns, name).await.unwrap();
+            assert_eq!(stage.live(name), None, "{name}, restarted: {restarted}");
+        }
+    }
+}

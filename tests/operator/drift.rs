@@ -8,7 +8,7 @@ use crate::stage::{Stage, URL};
 #[tokio::test]
 async fn enforce_corrects_and_says_so() {
     let stage = Stage::set().await;
-    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    let operator = stage.operator(&["--check-interval", "2s"]).await;
     stage.apply(&stage.http("enforce")).await;
     stage.ready("enforce", "Applied").await;
     stage.tamper("enforce", &[("CallbackURL", "https://attacker.example.com/")]);
@@ -22,15 +22,25 @@ async fn enforce_corrects_and_says_so() {
         .wait_event(&stage.ns, "enforce", "DriftDetected")
         .await
         .unwrap();
-    assert!(told.note.unwrap().contains("http.url"), "the event names the fields");
+    let note = told.note.unwrap();
+    assert!(
+        note.contains("http.url is https://attacker.example.com/"),
+        "the event names the fields with what was found: {note}"
+    );
     stage
         .cluster
         .wait_event(&stage.ns, "enforce", "DriftCorrected")
         .await
         .unwrap();
-    // DriftCorrected stays until the next check.
+    // DriftCorrected stays until the next check, and what had been changed longer than that.
     stage.ready("enforce", "InSync").await;
     assert_eq!(stage.sets("enforce"), 2);
+    let last = &stage.status("enforce").await["lastDrift"];
+    assert_eq!(last["outcome"], "corrected");
+    let expected = json!([{ "field": "http.url", "desired": URL, "observed": "https://attacker.example.com/" }]);
+    assert_eq!(last["differences"], expected);
+    let logged = operator.wait_for_log("the setting was found changed").await.unwrap();
+    assert!(logged.contains("https://attacker.example.com/"), "{logged}");
 }
 
 #[tokio::test]
@@ -69,12 +79,23 @@ async fn apply_only_reports_and_leaves() {
         .unwrap();
     assert_eq!(stage.sets("report"), 1);
     assert_eq!(stage.live("report").unwrap()["EventTypeList"], "SnapshotComplete");
+    let last = &status["lastDrift"];
+    assert_eq!(
+        (&last["outcome"], &last["differences"]),
+        (&json!("reported"), &status["differences"])
+    );
+    stage.check_now("report", "again").await;
+    assert_eq!(
+        stage.status("report").await["lastDrift"],
+        *last,
+        "the same drift is told once"
+    );
 }
 
 #[tokio::test]
 async fn observe_never_changes_anything() {
     let stage = Stage::set().await;
-    let _operator = stage.operator(&["--check-interval", "2s"]).await;
+    let operator = stage.operator(&["--check-interval", "2s"]).await;
     stage.tamper(
         "watch",
         &[
@@ -86,6 +107,16 @@ async fn observe_never_changes_anything() {
     stage.apply(&stage.http("watch").management_policy("Observe")).await;
     stage.ready("watch", "Observed").await;
     let status = stage.status("watch").await;
+    assert_eq!(status["reported"]["CallbackURL"], "https://theirs.example.com/");
+    assert_eq!(status["lastDrift"]["outcome"], "reported");
+    let told = stage
+        .cluster
+        .wait_event(&stage.ns, "watch", "DriftDetected")
+        .await
+        .unwrap();
+    assert!(told.note.unwrap().contains("http.url is https://theirs.example.com/"));
+    let reported = operator.metrics().await.unwrap();
+    assert!((reported.sum("vod_operator_drift_total", &[("outcome", "reported")]) - 1.0).abs() < 0.1);
     assert!(
         status["differences"]
             .as_array()
@@ -313,13 +344,108 @@ async fn checks_that_fail_for_long_are_told_and_leave_it_ready() {
     .await
     .unwrap();
     stage.ready("long", "").await;
+    let unknown = ("InSync", "Unknown", "ServiceUnavailable");
+    stage.cluster.wait_condition(&stage.ns, "long", unknown).await.unwrap();
+    let failing = stage.cluster.vmc(&stage.ns, "long").await.unwrap().unwrap();
+    let in_sync = harness::condition(&failing, "InSync").unwrap();
+    assert!(
+        in_sync["message"]
+            .as_str()
+            .unwrap()
+            .contains("checks have failed since 20"),
+        "{in_sync}"
+    );
+    let version = failing["metadata"]["resourceVersion"].clone();
+    let tried = || {
+        let calls = stage.calls("long");
+        calls.iter().filter(|c| c.code == "ServiceUnavailable").count()
+    };
+    let before = tried();
+    eventually("two more checks", async || tried() >= before + 2)
+        .await
+        .unwrap();
+    let after = stage.cluster.vmc(&stage.ns, "long").await.unwrap().unwrap();
+    assert_eq!(
+        after["metadata"]["resourceVersion"], version,
+        "the same trouble is written once"
+    );
     stage.endpoint.world().faults.clear();
     eventually("the error is gone", async || {
         stage.status("long").await.get("lastError").is_none()
     })
     .await
     .unwrap();
+    let held = ("InSync", "True", "");
+    stage.cluster.wait_condition(&stage.ns, "long", held).await.unwrap();
     assert_eq!(stage.sets("long"), 1);
+}
+
+/// An answer of before a Set is read again, and only one that stays another is told of.
+#[tokio::test]
+async fn a_read_back_of_another_place_is_read_again_before_it_is_believed() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let moved = |name: &str| {
+        stage
+            .http(name)
+            .field("http", json!({ "url": "https://new.example.com/vod" }))
+    };
+    for (name, late) in [("once", 1), ("longer", 2)] {
+        stage.apply(&stage.http(name)).await;
+        stage.ready(name, "Applied").await;
+        stage.endpoint.world().behaviour.late_reads = late;
+        stage.apply(&moved(name)).await;
+        eventually("the change holds", async || {
+            let vmc = stage.cluster.vmc(&stage.ns, name).await.unwrap().unwrap();
+            let is_new = vmc["status"]["observedGeneration"] == 2;
+            is_new && ["Applied", "InSync"].contains(&harness::ready_reason(&vmc))
+        })
+        .await
+        .unwrap();
+        let status = stage.status(name).await;
+        assert_eq!(
+            status["reported"]["CallbackURL"], "https://new.example.com/vod",
+            "{status}"
+        );
+        assert_eq!(stage.sets(name), 2, "{status}");
+        stage.endpoint.world().behaviour.late_reads = 0;
+    }
+    let told = stage
+        .cluster
+        .wait_event(&stage.ns, "longer", "ReadBackDiffers")
+        .await
+        .unwrap();
+    assert!(told.note.unwrap().contains(&format!("http.url is {URL}")));
+    let of_once = stage.cluster.events(&stage.ns, "once").await.unwrap();
+    assert!(
+        of_once.iter().all(|e| e.reason.as_deref() != Some("ReadBackDiffers")),
+        "{of_once:?}"
+    );
+}
+
+/// Such a baseline was taken by versions before 0.2, and would forgive it for ever.
+#[tokio::test]
+async fn a_baseline_of_somebody_elses_setting_forgives_nothing() {
+    let stage = Stage::set().await;
+    let args = ["--check-interval", "1h"];
+    let operator = stage.operator(&args).await;
+    stage.apply(&stage.http("old")).await;
+    stage.ready("old", "Applied").await;
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    let theirs = "https://theirs.example.com/";
+    let old = json!({ "status": { "reported": { "CallbackURL": theirs } } });
+    let (patch, params) = (kube::api::Patch::Merge(&old), kube::api::PatchParams::default());
+    stage
+        .cluster
+        .vmcs(&stage.ns)
+        .patch_status("old", &params, &patch)
+        .await
+        .unwrap();
+    stage.tamper("old", &[("CallbackURL", theirs)]);
+    let _operator = stage.operator(&args).await;
+    stage.check_now("old", "look").await;
+    stage.ready("old", "DriftCorrected").await;
+    assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
 }
 
 #[tokio::test]

@@ -1,0 +1,257 @@
+//! What a plan comes to: the calls that it needs, and what is said of it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::act::{self, Change};
+use super::convert;
+use super::decide::{Cause, Plan};
+use super::drift::{Drift, found_words};
+use super::failure::Failure;
+use super::observe::Inputs;
+use super::pass::Pass;
+use super::report::StatusUpdate;
+use crate::api::{DriftOutcome, LastError};
+use crate::domain::{FieldDifference, LiveSetting, ReadBack};
+use crate::events::{EventReason, Notice};
+use crate::schedule::Correction;
+use crate::service::Turn;
+use crate::status::{Outcome, Reason, ready_reason};
+
+/// Carries out a plan and says what came of it.
+pub async fn carry_out(
+    pass: &Pass,
+    turn: &Turn,
+    inputs: &Inputs,
+    plan: Plan,
+    live: Option<&LiveSetting>,
+) -> Result<StatusUpdate, Failure> {
+    match plan {
+        Plan::Set(Cause::First { replacing }) => {
+            let mut update = set(pass, turn, inputs, "first", found_words(&replacing), Reason::Applied).await?;
+            if !replacing.is_empty() {
+                let notice = Notice::warning(EventReason::Replacing, replaced_words(&replacing));
+                update.events.insert(0, notice);
+            }
+            Ok(update)
+        }
+        Plan::Set(Cause::Change) => set(pass, turn, inputs, "change", String::new(), Reason::Applied).await,
+        Plan::Set(Cause::Drift(found)) => correct(pass, turn, inputs, found).await,
+        // The second read decides, so this plan is never carried out.
+        Plan::ReadAgain => Ok(StatusUpdate::default()),
+        Plan::Adopt(baseline) => {
+            in_sync(pass);
+            Ok(StatusUpdate {
+                outcome: Some(Outcome::new(
+                    Reason::InSync,
+                    "the service already held what the spec says",
+                )),
+                applied: Some(inputs.wanted_applied.clone()),
+                reported: Some(Some(convert::reported(&baseline))),
+                events: vec![Notice::normal(
+                    EventReason::Adopted,
+                    "the service already holds what the spec says; no call was needed",
+                )],
+                ..StatusUpdate::default()
+            })
+        }
+        Plan::InSync(baseline) => {
+            in_sync(pass);
+            // `Applied` stays until something happens: a resource at rest is not written.
+            let before = ready_reason(&pass.status.conditions).filter(|_| pass.holds_generation());
+            let reason = if before == Some(Reason::Applied) {
+                Reason::Applied
+            } else {
+                Reason::InSync
+            };
+            Ok(StatusUpdate {
+                applied: Some(inputs.wanted_applied.clone()),
+                reported: baseline.map(|baseline| Some(convert::reported(&baseline))),
+                ..said(Outcome::new(reason, words(reason)))
+            })
+        }
+        Plan::TakeBaseline { reworded, baseline } => Ok(StatusUpdate {
+            applied: Some(inputs.wanted_applied.clone()),
+            reported: Some(Some(convert::reported(&baseline))),
+            events: rewritten_notice(&reworded).into_iter().collect(),
+            ..said(Outcome::new(Reason::Applied, words(Reason::Applied)))
+        }),
+        Plan::ReportDrift(found) => Ok(reported_drift(pass, found)),
+        Plan::ReportObserved(found) => {
+            let reported = convert::observed(live, pass.status.reported.as_ref(), !found.is_empty());
+            Ok(StatusUpdate {
+                reported: Some(reported),
+                ..observed(pass, found)
+            })
+        }
+    }
+}
+
+fn said(outcome: Outcome) -> StatusUpdate {
+    StatusUpdate {
+        outcome: Some(outcome),
+        ..StatusUpdate::default()
+    }
+}
+
+fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
+    said(Outcome {
+        differences: found,
+        ..Outcome::new(reason, message)
+    })
+}
+
+fn reported_drift(pass: &Pass, found: Vec<FieldDifference>) -> StatusUpdate {
+    let fields = convert::field_list(&found);
+    let message = format!("the service holds another value for {fields}; managementPolicy ApplyOnly leaves it");
+    left_as_found(pass, Reason::Drifted, message, found)
+}
+
+fn observed(pass: &Pass, found: Vec<FieldDifference>) -> StatusUpdate {
+    let message = if found.is_empty() {
+        "observed: the service holds what the spec says".to_owned()
+    } else {
+        let fields = convert::field_list(&found);
+        format!("observed: the service holds another value for {fields}")
+    };
+    left_as_found(pass, Reason::Observed, message, found)
+}
+
+/// What differs is told when it is news.
+fn left_as_found(pass: &Pass, reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
+    let is_news = !found.is_empty() && pass.status.differences != convert::differences(&found);
+    let drift = is_news.then(|| Drift {
+        outcome: DriftOutcome::Reported,
+        found: found.clone(),
+    });
+    let notice = drift.as_ref().map(|drift| drift.notice(reason == Reason::Observed));
+    StatusUpdate {
+        drift,
+        events: notice.into_iter().collect(),
+        ..differing(reason, message, found)
+    }
+}
+
+async fn set(
+    pass: &Pass,
+    turn: &Turn,
+    inputs: &Inputs,
+    why: &'static str,
+    fields: String,
+    reason: Reason,
+) -> Result<StatusUpdate, Failure> {
+    let change = Change { why, fields };
+    let form = pass.status.reported.as_ref().and_then(convert::baseline);
+    let form = form.and_then(|baseline| baseline.key_form);
+    let done = Box::pin(act::set(pass, turn, inputs, form, &change)).await?;
+    let note = format!("SetMessageCallback succeeded, RequestId {}", done.request_id);
+    let set = StatusUpdate {
+        request_id: Some(done.request_id),
+        applied: Some(inputs.wanted_applied.clone()),
+        ..StatusUpdate::default()
+    };
+    let (baseline, reworded) = match done.read_back {
+        Some(ReadBack::Held { reworded, baseline }) => (Some(baseline), reworded),
+        Some(ReadBack::Foreign(found)) => return Ok(not_held(set, &found)),
+        // One that is doubtful was read again; without one it is due.
+        Some(ReadBack::Doubtful) | None => (None, Vec::new()),
+    };
+    let told = match reason {
+        Reason::DriftCorrected => EventReason::DriftCorrected,
+        _ => EventReason::Applied,
+    };
+    let mut events = vec![Notice::normal(told, note)];
+    events.extend(rewritten_notice(&reworded));
+    Ok(StatusUpdate {
+        outcome: Some(Outcome::new(reason, words(reason))),
+        reported: Some(baseline.as_ref().map(convert::reported)),
+        events,
+        ..set
+    })
+}
+
+/// The Set succeeded, and yet the service shows something else, also a second later: that is no baseline, and the
+/// resource is looked at again soon, for drift.
+fn not_held(set: StatusUpdate, found: &[FieldDifference]) -> StatusUpdate {
+    let message = format!(
+        "SetMessageCallback succeeded, but the service still reports another setting: {}; it is looked at again",
+        found_words(found)
+    );
+    StatusUpdate {
+        outcome: Some(Outcome::new(Reason::ServiceUnavailable, message.clone())),
+        reported: Some(None),
+        last_error: Some(Some(LastError {
+            code: "ReadBackDiffers".to_owned(),
+            message: message.clone(),
+            request_id: set.request_id.clone(),
+            http_status: None,
+            time: Time(Timestamp::now()),
+        })),
+        events: vec![Notice::warning(EventReason::ReadBackDiffers, message)],
+        ..set
+    }
+}
+
+async fn correct(
+    pass: &Pass,
+    turn: &Turn,
+    inputs: &Inputs,
+    found: Vec<FieldDifference>,
+) -> Result<StatusUpdate, Failure> {
+    let now = Instant::now();
+    let correction = pass.entry.lock().contest.on_drift(now, pass.interval);
+    if let Correction::Hold { .. } = correction {
+        let message = format!(
+            "somebody else keeps changing {}: corrections are paused and tried again once in 10 check intervals; \
+             find the other writer (another cluster, a script, the console)",
+            convert::field_list(&found)
+        );
+        let is_news = ready_reason(&pass.status.conditions) != Some(Reason::Contested);
+        let drift = is_news.then(|| Drift {
+            outcome: DriftOutcome::Contested,
+            found: found.clone(),
+        });
+        return Ok(StatusUpdate {
+            drift,
+            events: vec![Notice::warning(EventReason::of(Reason::Contested), message.clone())],
+            ..differing(Reason::Contested, message, found)
+        });
+    }
+    let drift = Drift {
+        outcome: DriftOutcome::Corrected,
+        found,
+    };
+    let fields = found_words(&drift.found);
+    let mut update = set(pass, turn, inputs, "drift", fields, Reason::DriftCorrected).await?;
+    pass.entry.lock().contest.corrected(now);
+    update.events.insert(0, drift.notice(false));
+    update.drift = Some(drift);
+    Ok(update)
+}
+
+fn in_sync(pass: &Pass) {
+    pass.entry.lock().contest.on_in_sync(Instant::now(), pass.interval);
+}
+
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::DriftCorrected => "the setting was changed behind the operator's back and has been corrected",
+        Reason::Applied => "applied: the service holds what the spec says",
+        _ => "the service holds what the spec says",
+    }
+}
+
+fn replaced_words(replacing: &[FieldDifference]) -> String {
+    format!("replacing a setting that was already there: {}", found_words(replacing))
+}
+
+fn rewritten_notice(rewritten: &[FieldDifference]) -> Option<Notice> {
+    (!rewritten.is_empty()).then(|| {
+        let fields = convert::field_list(rewritten);
+        let note = format!(
+            "the service reports its own words for {fields} (see status.reported); they are taken as the baseline"
+        );
+        Notice::warning(EventReason::ReadBackDiffers, note)
+    })
+}
