@@ -3,7 +3,6 @@
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::act;
 use super::carry_out::carry_out;
 use super::decide::{KeyStanding, Observed, OwedReadBack, Plan};
 use super::failure::Failure;
@@ -13,7 +12,7 @@ use super::observe::{self, Inputs};
 use super::pass::Pass;
 use super::report::{ChecksFail, StatusUpdate, last_error};
 use super::trigger::Due;
-use super::{convert, finalizer, warnings};
+use super::{act, convert, finalizer, warnings};
 use crate::api::ManagementPolicy;
 use crate::events::{EventReason, Notice};
 use crate::service::Turn;
