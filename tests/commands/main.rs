@@ -11,4 +11,5 @@ mod check;
 mod generate;
 mod import;
 mod plan;
+mod plan_property;
 mod status;

@@ -313,6 +313,29 @@ async fn without_a_cluster_and_from_stdin() {
     assert_eq!(planned.code, 1, "{planned:?}");
     assert!(planned.stdout.contains("action: set"), "{planned:?}");
     assert!(planned.stderr.contains("no cluster was found"), "{planned:?}");
+
+    // The Secret with the AuthKey is in no repository: what can be compared is compared.
+    let fields = [
+        ("CallbackType", "HTTP"),
+        ("EventTypeList", "FileUploadComplete"),
+        ("AuthSwitch", "on"),
+        ("AuthKey", "InForce123"),
+    ];
+    stage.put(REGION, &app("signed"), &fields);
+    for (url, code, words) in [
+        (URL, 0, "the Secret with the AuthKey is not known here"),
+        (OTHER, 1, "~ http.url"),
+    ] {
+        stage.put(REGION, &app("signed"), &[("CallbackURL", url)]);
+        let mut command = stage.with_key(&["plan", "-f", "-"]);
+        command.env("KUBECONFIG", stage.dir.path("none"));
+        let signed = fed(command, &stage.http("signed").auth("elsewhere", "authKey").to_yaml()).await;
+        assert_eq!(signed.code, code, "{signed:?}");
+        assert!(
+            signed.stdout.contains(words) && !signed.stdout.contains("keySecretRef"),
+            "{signed:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,6 +106,11 @@ impl Stage {
         self.endpoint.world().put_setting(ACCOUNT, region, app, fields);
     }
 
+    /// Removes a setting, as somebody in the console would.
+    pub fn remove(&self, region: &str, app: &str) {
+        self.endpoint.world().remove_setting(ACCOUNT, region, app);
+    }
+
     /// The calls of this kind that succeeded, of all apps.
     pub fn made(&self, action: &str) -> usize {
         let calls = self.endpoint.world();

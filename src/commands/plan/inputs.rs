@@ -8,7 +8,7 @@ use crate::api::{AppliedSetting, VodMessageCallbackSpec};
 use crate::commands::credentials::Own;
 use crate::commands::service::Service;
 use crate::credentials::{AssumeRole, Base, Credentials, default_session_name};
-use crate::domain::{AccountKey, AppId, Region, Setting};
+use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
 use crate::ownership::ObjectName;
 use crate::reconcile::failure::Failure;
 use crate::reconcile::{convert, facts, secrets as references};
@@ -29,6 +29,8 @@ pub struct Inputs {
     pub wanted: Setting,
     /// The same in the status's terms.
     pub wanted_applied: AppliedSetting,
+    /// The AuthKey's Secret is in no file, and there is no cluster to ask: the key in `wanted` stands for it.
+    pub key_is_unknown: bool,
     /// Of whom.
     pub access: Access,
 }
@@ -53,14 +55,20 @@ impl Sources<'_> {
     /// # Errors
     /// What the operator would stall on, or what could not be found out.
     pub async fn inputs(&self, namespace: &str, spec: &VodMessageCallbackSpec) -> Result<Inputs, Verdict> {
-        let (mut key, mut version) = (None, None);
+        let (mut key, mut version, mut key_is_unknown) = (None, None, false);
         if let Some((name, of)) = references::key_ref(spec) {
             let found = self.secret(namespace, name).await;
-            let known = known(&found, namespace, name)?;
-            key = Some(facts::auth_key(name, of, &known.data.0).map_err(stall)?);
-            version = Some(known.version.clone());
+            if matches!(found.as_ref(), Err(Trouble::NoCluster)) {
+                key_is_unknown = true;
+                key = AuthKey::parse(b"Unknown0").ok();
+            } else {
+                let known = known(&found, namespace, name)?;
+                key = Some(facts::auth_key(name, of, &known.data.0).map_err(stall)?);
+                version = Some(known.version.clone());
+            }
         }
         Ok(Inputs {
+            key_is_unknown,
             wanted: facts::wanted(spec, key).map_err(stall)?,
             wanted_applied: convert::applied(spec, version.as_deref()),
             access: self.access(namespace, spec).await?,

@@ -15,7 +15,7 @@ use super::subject::Subject;
 use crate::api::{DeletionPolicy, ManagementPolicy, VodMessageCallbackSpec, rules};
 use crate::cloud::CallError;
 use crate::commands::warn;
-use crate::domain::{AccountId, AccountKey, AppId, LiveSetting, SettingRegion};
+use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingRegion};
 use crate::ownership::{ObjectName, SettingKey};
 use crate::reconcile::convert;
 use crate::reconcile::decide::{self, Cause, Ours, OwedReadBack, Plan};
@@ -224,7 +224,13 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
     // An operator that runs has seen the setting that it applied.
     let live_is_known = status.applied.is_some();
     let plan = observed.decide(observed.needs_live(live_is_known).then_some(live));
-    let from_live = inputs.wanted.differences(live, None);
+    let mut from_live = inputs.wanted.differences(live, None);
+    if inputs.key_is_unknown {
+        from_live.retain(|difference| difference.field != Field::AuthKey);
+        if from_live.is_empty() && live.is_some() {
+            return Verdict::none("no change that can be seen; the Secret with the AuthKey is not known here");
+        }
+    }
     let verdict = Verdict::of_plan(&plan, &from_live);
     let contested = ready_reason(&status.conditions) == Some(Reason::Contested);
     match plan {
