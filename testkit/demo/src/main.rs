@@ -6,6 +6,7 @@
     reason = "only JSON values are indexed here, which cannot panic"
 )]
 
+mod circle;
 mod stage;
 mod steps;
 
@@ -27,6 +28,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<()> {
     let stage = stage::Stage::set().await?;
     steps::play(&stage).await?;
+    circle::play(&stage).await?;
+    steps::no_secret_is_logged(&stage)?;
     if std::env::var("KEEP").is_ok_and(|keep| keep == "1") {
         println!("\nIt stays up until Ctrl-C. In another terminal:");
         println!("  export KUBECONFIG={}", stage.plane.kubeconfig_path().display());

@@ -67,7 +67,7 @@ pub async fn kubectl(plane: &ControlPlane, args: &[&str]) -> Result<String> {
 }
 
 /// The operator that was built beside the demo.
-fn operator_binary() -> Result<PathBuf> {
+pub fn operator_binary() -> Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("vod-operator");
     if beside.is_file() {
         Ok(beside)

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::stage::{NS, Stage, kubectl};
 
 const APP: &str = "app-1000000";
-const REGION: &str = "cn-shanghai";
+pub const REGION: &str = "cn-shanghai";
 
 pub async fn play(stage: &Stage) -> Result<()> {
     apply(stage).await?;
@@ -22,11 +22,11 @@ pub async fn play(stage: &Stage) -> Result<()> {
     delete(stage).await
 }
 
-fn say(words: &str) {
+pub fn say(words: &str) {
     println!("\n• {words}");
 }
 
-fn seen(words: &str) {
+pub fn seen(words: &str) {
     println!("  ✓ {words}");
 }
 
@@ -42,7 +42,7 @@ fn held(stage: &Stage, field: &str) -> String {
         .unwrap_or_default()
 }
 
-async fn applied(stage: &Stage, name: &str, words: &str, done: impl Fn(&Value) -> bool) -> Result<()> {
+pub async fn applied(stage: &Stage, name: &str, words: &str, done: impl Fn(&Value) -> bool) -> Result<()> {
     eventually(words, async || {
         let found = stage.cluster.vmc(NS, name).await.ok().flatten();
         found.is_some_and(|vmc| done(&vmc))
@@ -237,10 +237,21 @@ async fn delete(stage: &Stage) -> Result<()> {
         return Err("the setting is still there".into());
     }
     seen("DeleteMessageCallback was called, the setting and the resource are gone");
+    Ok(())
+}
+
+/// Whatever happened before.
+pub fn no_secret_is_logged(stage: &Stage) -> Result<()> {
     let logs = stage.operator.logs().join("\n");
-    if [KEY_SECRET, "Example1AuthKey", "Example2AuthKey"]
-        .iter()
-        .any(|secret| logs.contains(secret))
+    if [
+        KEY_SECRET,
+        "Example1AuthKey",
+        "Example2AuthKey",
+        "ExampleOldKey1",
+        "ExampleNewKey2",
+    ]
+    .iter()
+    .any(|secret| logs.contains(secret))
     {
         return Err("a secret is in the operator's log".into());
     }
