@@ -19,7 +19,14 @@ pub struct Leadership {
     pub token: CancellationToken,
     /// To be asked before each call to the service.
     pub claim: Claim,
+    /// Whether calls of the one who led before may be less than a second old: they count in the service's quota.
+    pub may_follow_calls: bool,
 }
+
+/// How long a call counts in the service's quota.
+const CALL_COUNTS: Duration = Duration::from_secs(1);
+/// The clock of the one who led before may differ from ours, but hardly by more than this.
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// Takes part in the election. Dropping it ends the term without telling anybody: see [`Elector::release`].
 #[derive(Debug)]
@@ -47,6 +54,7 @@ impl Elector {
             start: Instant::now(),
             lease: None,
             current: false,
+            follows_calls: false,
             wrote: false,
             told: None,
         };
@@ -64,7 +72,7 @@ impl Elector {
             () = stop.cancelled() => None,
             won = self.contender.win() => Some(won),
         };
-        let claim = won?;
+        let (claim, may_follow_calls) = won?;
         tracing::info!(identity = self.contender.candidate.identity(), "leading");
         let (token, stop) = (CancellationToken::new(), CancellationToken::new());
         let keeping = self
@@ -77,7 +85,11 @@ impl Elector {
             stop: stop.drop_guard(),
             task: tokio::spawn(keeping),
         });
-        Some(Leadership { token, claim })
+        Some(Leadership {
+            token,
+            claim,
+            may_follow_calls,
+        })
     }
 
     /// Ends the term and lets the others know, so that they need not wait for the Lease to run out. Only after the
@@ -97,9 +109,10 @@ impl Elector {
         };
         claim.end();
         drop(stop);
-        // Had it panicked, we would go on with what was known before the term.
-        if let Ok(contender) = task.await {
-            self.contender = contender;
+        match task.await {
+            Ok(contender) => self.contender = contender,
+            // We go on with what was known before the term; that it is over was told by the token.
+            Err(_) => tracing::error!("the task that renews the Lease ended by itself"),
         }
     }
 }
@@ -148,6 +161,8 @@ struct Contender {
     lease: Option<Lease>,
     /// Whether a write may build on `lease` without another look; not so once a write's outcome is unknown.
     current: bool,
+    /// Whether there may be fresh calls of another before ours, judged when the Lease was taken.
+    follows_calls: bool,
     /// Whether a write of ours was ever sent: only then is there something to release.
     wrote: bool,
     /// The trouble last told of, so that it is told once and not every two seconds.
@@ -155,15 +170,15 @@ struct Contender {
 }
 
 impl Contender {
-    /// Until the Lease is ours.
-    async fn win(&mut self) -> Claim {
+    /// Until the Lease is ours; tells whether calls of another may be less than a second old.
+    async fn win(&mut self) -> (Claim, bool) {
         loop {
             let pause = match self.round(self.timings.call()).await {
                 Ok(Round::Held(sent)) => {
                     let claim = Claim::new(sent, self.timings.renew_deadline);
                     // The answer may have come too late for it.
                     if claim.holds() {
-                        return claim;
+                        return (claim, self.follows_calls);
                     }
                     Duration::ZERO
                 }
@@ -223,6 +238,9 @@ impl Contender {
                 self.current = false;
                 self.told = None;
                 return Ok(Round::Wait(left));
+            }
+            if step != Step::Renew {
+                self.follows_calls = self.may_follow_calls();
             }
             let wanted = self.ours(step);
             let sent = Sent::now();
@@ -323,6 +341,18 @@ impl Contender {
         spec.lease_duration_seconds = Some(self.timings.seconds());
         spec.lease_transitions = Some(self.candidate.transitions());
         lease
+    }
+
+    fn may_follow_calls(&self) -> bool {
+        let renewed = self
+            .lease
+            .as_ref()
+            .and_then(|lease| lease.spec.as_ref()?.renew_time.clone());
+        let long_ago = renewed.is_some_and(|time| {
+            let age = Timestamp::now().duration_since(time.0);
+            Duration::try_from(age).is_ok_and(|age| age >= CALL_COUNTS + CLOCK_SKEW)
+        });
+        !long_ago && self.candidate.may_follow_calls(self.now(), CALL_COUNTS)
     }
 
     fn take_in(&mut self, lease: Option<Lease>) {

@@ -187,10 +187,12 @@ async fn creates_renews_and_releases() {
     one.release().await;
     assert!(!term.claim.holds() && term.token.is_cancelled());
     assert_eq!(server.holder(), None);
+    assert!(!term.may_follow_calls, "there was nobody before");
     let before = Instant::now();
     let mut two = elector(&client, "two");
-    acquire(&mut two).await;
+    let next = acquire(&mut two).await;
     assert!(before.elapsed() < timings().lease, "a released Lease need not run out");
+    assert!(next.may_follow_calls, "it was released just now");
     assert_eq!(server.spec().lease_transitions, Some(1));
     one.release().await;
     assert_eq!(
@@ -219,7 +221,8 @@ async fn a_standby_waits_for_the_lease_to_run_out() {
     drop(one);
     let gone = Instant::now();
     let mut three = elector(&client, "three");
-    acquire(&mut three).await;
+    let term = acquire(&mut three).await;
+    assert!(!term.may_follow_calls, "who let it run out stopped calling long before");
     assert!(gone.elapsed() >= timings().lease, "{:?}", gone.elapsed());
     assert_eq!(server.holder().as_deref(), Some("three"));
 }
@@ -347,4 +350,18 @@ async fn a_standby_that_never_wrote_asks_nothing_on_release() {
     let (server, client) = Server::start().await;
     elector(&client, "one").release().await;
     assert!(server.0.lock().unwrap().requests.is_empty());
+}
+
+#[tokio::test]
+async fn a_lease_that_was_released_long_ago_follows_no_calls() {
+    let (server, client) = Server::start().await;
+    let mut one = elector(&client, "one");
+    acquire(&mut one).await;
+    one.release().await;
+    server.meddle(|lease| {
+        let spec = lease.as_mut().unwrap().spec.as_mut().unwrap();
+        let renewed = &mut spec.renew_time.as_mut().unwrap().0;
+        *renewed -= Duration::from_secs(60);
+    });
+    assert!(!acquire(&mut elector(&client, "two")).await.may_follow_calls);
 }

@@ -136,6 +136,22 @@ impl Candidate {
         self.lease.max(Duration::from_secs(said))
     }
 
+    /// Whether a call of somebody who held it before may be less than `memory` old at `now`, as far as our own clock
+    /// tells: who leads makes no calls after a release, or after the claim has run out, which is long before the Lease.
+    pub fn may_follow_calls(&self, now: Duration, memory: Duration) -> bool {
+        match &self.seen {
+            Seen::Never
+            | Seen::Missing {
+                after_another: false, ..
+            } => false,
+            Seen::Missing { since, .. } => now.saturating_sub(*since) < memory,
+            Seen::Present { record, since } => {
+                let ever_held = record.renewed.is_some() && record.holder.as_ref() != Some(&self.identity);
+                ever_held && now.saturating_sub(*since) < memory
+            }
+        }
+    }
+
     /// How often the holder will have changed once we hold it.
     pub fn transitions(&self) -> i32 {
         match &self.seen {
@@ -238,6 +254,29 @@ mod tests {
         slower.lost_the_creation(s(1));
         slower.saw(None, s(2));
         assert_eq!(slower.step(s(2)), Step::Wait(s(14)));
+    }
+
+    #[test]
+    fn only_a_fresh_release_may_follow_calls() {
+        let memory = s(1);
+        let released = Record {
+            holder: None,
+            ..held("other", "a")
+        };
+        let table = [
+            ("never held", Some(Record::default()), s(0), false),
+            ("there is none", None, s(0), false),
+            ("just seen released", Some(released.clone()), s(0), true),
+            ("seen released for a while", Some(released), s(1), false),
+            ("ours", Some(held("me_1", "a")), s(0), false),
+            ("run out", Some(held("other", "a")), s(15), false),
+        ];
+        for (what, record, after, follows) in table {
+            let mut candidate = me();
+            candidate.saw(record, s(100));
+            assert_eq!(candidate.may_follow_calls(s(100) + after, memory), follows, "{what}");
+        }
+        assert!(!me().may_follow_calls(s(0), memory));
     }
 
     #[test]
