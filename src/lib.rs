@@ -14,6 +14,7 @@ pub mod controller;
 pub mod credentials;
 pub mod domain;
 pub mod events;
+pub mod health;
 pub mod lease;
 pub mod manifests;
 pub mod metrics;

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::cli;
+use crate::status::Reason;
 
 /// What [`Metrics::encode`] is written in.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,7 +48,10 @@ const RESULTS: [&str; 7] = [
 ];
 const ACTIONS: [&str; 3] = ["GetMessageCallback", "SetMessageCallback", "DeleteMessageCallback"];
 const OUTCOMES: [&str; 3] = ["corrected", "reported", "contested"];
-const WATCHES: [&str; 2] = ["resources", "secrets"];
+/// The state of resources that are being deleted.
+pub const DELETING: &str = "Deleting";
+/// See [`Metrics::watch_failed`].
+pub const WATCHES: [&str; 2] = ["resources", "secrets"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByResult {
@@ -89,7 +95,39 @@ struct Build {
     commit: &'static str,
 }
 
-/// Everything that is counted. Labels never hold a resource's name: their number must not grow with the cluster.
+/// A resource that is not Ready.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NotReady {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The reason of its Ready condition.
+    pub reason: &'static str,
+}
+
+/// One series for each resource that is not Ready, as of now; nobody else has one.
+#[derive(Clone, Debug, Default)]
+struct PerResource(Arc<Mutex<Vec<NotReady>>>);
+
+impl Collector for PerResource {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let not_ready = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if not_ready.is_empty() {
+            return Ok(());
+        }
+        let help = "0 for each resource that is not Ready, by its reason";
+        let mut series = encoder.encode_descriptor("resource_ready", help, None, MetricType::Gauge)?;
+        let zero: Gauge = Gauge::default();
+        for labels in &not_ready {
+            zero.encode(series.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is counted. But for those that are asked for by `--metrics-per-resource`, labels never hold a
+/// resource's name: their number must not grow with the cluster.
 pub struct Metrics {
     registry: Registry,
     reconciles: Family<ByResult, Counter>,
@@ -102,6 +140,9 @@ pub struct Metrics {
     leader: Gauge,
     released: Family<ByReason, Counter>,
     watch_errors: Family<ByWatch, Counter>,
+    watch_silence: Family<ByWatch, Gauge>,
+    checks_failing: Gauge,
+    per_resource: PerResource,
     codes: Mutex<BTreeSet<String>>,
     states: Mutex<BTreeSet<&'static str>>,
 }
@@ -137,6 +178,9 @@ impl Metrics {
             leader: Gauge::default(),
             released: Family::default(),
             watch_errors: Family::default(),
+            watch_silence: Family::default(),
+            checks_failing: Gauge::default(),
+            per_resource: PerResource::default(),
             codes: Mutex::default(),
             states: Mutex::default(),
         };
@@ -158,7 +202,10 @@ impl Metrics {
         }
         for watch in WATCHES {
             drop(self.watch_errors.get_or_create(&ByWatch { watch }));
+            drop(self.watch_silence.get_or_create(&ByWatch { watch }));
         }
+        self.set_states(&Reason::ALL.iter().map(|reason| (reason.as_str(), 0)).collect());
+        self.set_states(&BTreeMap::from([(DELETING, 0)]));
     }
 
     /// The registry adds `_total` to counters by itself.
@@ -167,7 +214,7 @@ impl Metrics {
         to.register("reconcile", "Reconciles, by how they ended", self.reconciles.clone());
         to.register(
             "reconcile_duration_seconds",
-            "How long a reconcile took",
+            "How long a reconcile worked, without waiting for its turn",
             self.reconcile_duration.clone(),
         );
         to.register(
@@ -202,6 +249,17 @@ impl Metrics {
             self.released.clone(),
         );
         to.register("watch_errors", "Errors of watches", self.watch_errors.clone());
+        to.register(
+            "watch_silence_seconds",
+            "How long ago a watch last got on, of the namespace where that is longest",
+            self.watch_silence.clone(),
+        );
+        to.register(
+            "checks_failing",
+            "Resources whose checks have failed for longer than their interval",
+            self.checks_failing.clone(),
+        );
+        to.register_collector(Box::new(self.per_resource.clone()));
         // A gauge and not an Info, a type that the plain format does not know.
         let build: Family<Build, Gauge> = Family::default();
         let (version, commit) = (cli::VERSION, cli::COMMIT);
@@ -211,10 +269,11 @@ impl Metrics {
         self
     }
 
-    /// A reconcile ended: `ok`, `requeue`, or the class of its error.
-    pub fn reconciled(&self, result: &'static str, elapsed: Duration) {
+    /// A reconcile ended: `ok`, `requeue`, or the class of its error. What it waited for a place or for quota is no
+    /// part of `worked`.
+    pub fn reconciled(&self, result: &'static str, worked: Duration) {
         self.reconciles.get_or_create(&ByResult { result }).inc();
-        self.reconcile_duration.observe(elapsed.as_secs_f64());
+        self.reconcile_duration.observe(worked.as_secs_f64());
     }
 
     /// A call to the cloud was answered: `OK`, or the service's code.
@@ -257,6 +316,23 @@ impl Metrics {
         }
     }
 
+    /// How many resources have checks that have failed for longer than their interval.
+    pub fn set_checks_failing(&self, count: i64) {
+        self.checks_failing.set(count);
+    }
+
+    /// Which resources are not Ready, where each is to have a series of its own.
+    pub fn set_not_ready(&self, now: Vec<NotReady>) {
+        *self.per_resource.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Whoever does not lead says nothing of resources: all gauges of them are zero or gone.
+    pub fn clear_resources(&self) {
+        self.set_states(&BTreeMap::new());
+        self.set_checks_failing(0);
+        self.set_not_ready(Vec::new());
+    }
+
     /// Drift was found: `corrected`, `reported` or `contested`.
     pub fn drift(&self, outcome: &'static str) {
         self.drift.get_or_create(&ByOutcome { outcome }).inc();
@@ -275,6 +351,15 @@ impl Metrics {
     /// A watch failed and starts over.
     pub fn watch_failed(&self, watch: &'static str) {
         self.watch_errors.get_or_create(&ByWatch { watch }).inc();
+    }
+
+    /// How long ago each watch last got on; one that is not named does not run.
+    pub fn set_watch_silence(&self, now: &BTreeMap<&'static str, Duration>) {
+        for watch in WATCHES {
+            let seconds = now.get(watch).map_or(0, Duration::as_secs);
+            let gauge = self.watch_silence.get_or_create(&ByWatch { watch });
+            gauge.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+        }
     }
 
     /// The metrics as text, of type [`OPENMETRICS`].

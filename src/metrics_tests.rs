@@ -66,6 +66,10 @@ fn known_values_start_at_zero() {
         r#"vod_operator_api_requests_total{action="DeleteMessageCallback",code="OK"} 0"#,
         r#"vod_operator_drift_total{outcome="contested"} 0"#,
         r#"vod_operator_watch_errors_total{watch="resources"} 0"#,
+        r#"vod_operator_watch_silence_seconds{watch="secrets"} 0"#,
+        r#"vod_operator_resources{state="Applied"} 0"#,
+        r#"vod_operator_resources{state="Deleting"} 0"#,
+        "vod_operator_checks_failing 0",
         "vod_operator_leader 0",
     ] {
         has(&text, line);
@@ -100,4 +104,50 @@ fn codes_are_bounded_in_number_and_form() {
         &text,
         r#"vod_operator_api_requests_total{action="GetMessageCallback",code="other"} 905"#,
     );
+}
+
+fn not_ready(name: &str, reason: &'static str) -> NotReady {
+    NotReady {
+        namespace: "media".to_owned(),
+        name: name.to_owned(),
+        reason,
+    }
+}
+
+#[test]
+fn resources_that_are_not_ready_have_a_series_while_they_are_not() {
+    let metrics = Metrics::new();
+    assert!(!metrics.encode().contains("vod_operator_resource_ready"));
+    metrics.set_not_ready(vec![not_ready("a", "Conflict"), not_ready("b", "InvalidSpec")]);
+    metrics.set_not_ready(vec![not_ready("a", "InvalidSpec")]);
+    let text = metrics.encode();
+    has(&text, "# TYPE vod_operator_resource_ready gauge");
+    has(
+        &text,
+        r#"vod_operator_resource_ready{namespace="media",name="a",reason="InvalidSpec"} 0"#,
+    );
+    assert_eq!(text.matches("vod_operator_resource_ready{").count(), 1, "{text}");
+}
+
+#[test]
+fn who_no_longer_leads_says_nothing_of_resources() {
+    let metrics = Metrics::new();
+    metrics.set_states(&BTreeMap::from([("Applied", 2), (DELETING, 1)]));
+    metrics.set_checks_failing(1);
+    metrics.set_not_ready(vec![not_ready("a", "Conflict")]);
+    metrics.clear_resources();
+    let text = metrics.encode();
+    has(&text, r#"vod_operator_resources{state="Applied"} 0"#);
+    has(&text, r#"vod_operator_resources{state="Deleting"} 0"#);
+    has(&text, "vod_operator_checks_failing 0");
+    assert!(!text.contains("vod_operator_resource_ready"));
+}
+
+#[test]
+fn a_silent_watch_is_told_by_its_kind() {
+    let metrics = Metrics::new();
+    metrics.set_watch_silence(&BTreeMap::from([("resources", Duration::from_secs(40))]));
+    let text = metrics.encode();
+    has(&text, r#"vod_operator_watch_silence_seconds{watch="resources"} 40"#);
+    has(&text, r#"vod_operator_watch_silence_seconds{watch="secrets"} 0"#);
 }

@@ -8,21 +8,23 @@ use axum::http::Uri;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Health};
+use crate::admin;
 use crate::cli::Config;
 use crate::cloud::{CallObserver, ClientOptions, CloudClient, EndpointUrl, Endpoints, Sts, Vod};
 use crate::controller::{self, Scope};
 use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, HalfRrsa, Identities, TokenRequests};
 use crate::events::{self, Events};
+use crate::health::Health;
 use crate::lease::{Claim, Elector, LeaseTimings, identity};
 use crate::metrics::Metrics;
 use crate::ownership::OwnershipIndex;
 use crate::quota::{Calls, Queue, Sizes};
 use crate::reconcile::context::{Context, Defaults, Stores};
 use crate::reconcile::object_state::ObjectStates;
-use crate::reconcile::secrets::{SecretIndex, SecretUsers};
+use crate::reconcile::secrets::SecretIndex;
 use crate::service::Service;
 
 /// So many passes for each that works: most of them wait for an answer of the service, which costs little.
@@ -39,7 +41,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A watch that the server should have ended so long ago is dead.
 const WATCH_MARGIN: Duration = Duration::from_secs(10);
 
-/// Why the operator did not start.
+/// Why the operator did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address for metrics is taken, or signals cannot be handled.
@@ -54,6 +56,9 @@ pub enum StartError {
     /// TLS could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[from] reqwest::Error),
+    /// A task that lasts as long as the process ended before it.
+    #[error("the task that {0} ended by itself")]
+    Task(&'static str),
 }
 
 /// Everything that outlives a term of leadership.
@@ -80,42 +85,74 @@ impl CallObserver for Metrics {
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Why it did not start. Once started, it does not give up.
+/// Why it did not start. Once started, it gives up only when a part of it ended by itself.
 pub async fn run(config: Config) -> Result<(), StartError> {
     let stop = CancellationToken::new();
     // Before anything says that this process is there, so that a stop is orderly from the first moment on.
-    tokio::spawn(stop_on_signals(stop.clone())?);
+    let signals = stop_on_signals(stop.clone())?;
     let listener = admin::bind(config.metrics_addr).await?;
     let metrics = Arc::new(Metrics::new());
     let health = Health::new(controller::silence(config.watch_timeout));
+    let tasks = Tasks {
+        stop: stop.clone(),
+        health: health.clone(),
+    };
+    tasks.spawn("waits for signals", signals);
     let serving = CancellationToken::new();
-    tokio::spawn(admin::serve(
-        listener,
-        Arc::clone(&metrics),
-        health.clone(),
-        serving.clone(),
-    ));
+    let probes = admin::serve(listener, Arc::clone(&metrics), health.clone(), serving.clone());
+    tasks.spawn("serves the probes", probes);
 
     let access = cluster_access().await?;
     let client = cluster_client(access.clone(), ANSWER)?;
     let watches = cluster_client(access, config.watch_timeout + WATCH_MARGIN)?;
     let me = identity();
     let (events, written) = Events::new(&me);
-    let events_task = tokio::spawn(events::write(client.clone(), written));
-    let parts = parts(client, watches, config, events, metrics, health)?;
+    let events_task = tasks.spawn("writes events", events::write(client.clone(), written));
+    let parts = parts(client, watches, config, events, metrics, health.clone())?;
 
     if parts.config.leader_elect {
-        lead_in_turns(&parts, me, &stop).await;
+        lead_in_turns(&parts, me, &stop, &tasks).await;
     } else {
         parts.metrics.set_leader(true);
         parts.health.set_leading();
-        term(&parts, Claim::always(), stop.clone()).await;
+        // Nobody knows when the one before called last.
+        term(&parts, Claim::always(), true, stop.clone()).await;
+        tasks.ended("reconciles");
     }
     drop(parts);
     let _ = tokio::time::timeout(EVENTS_DRAIN, events_task).await;
     serving.cancel();
     tracing::info!("stopped");
-    Ok(())
+    health.died().map_or(Ok(()), |task| Err(StartError::Task(task)))
+}
+
+/// What lasts as long as the process. A process that lacks one of them is of no use: it stops in order, and whoever
+/// started it starts it again.
+#[derive(Clone)]
+struct Tasks {
+    stop: CancellationToken,
+    health: Health,
+}
+
+impl Tasks {
+    /// `does` completes "the task that …".
+    fn spawn(&self, does: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let (tasks, task) = (self.clone(), tokio::spawn(task));
+        tokio::spawn(async move {
+            // However it ended.
+            let _ = task.await;
+            tasks.ended(does);
+        })
+    }
+
+    /// It ended: that is as it should be only when the process stops.
+    fn ended(&self, does: &'static str) {
+        if !self.stop.is_cancelled() {
+            tracing::error!("the task that {does} ended by itself; the process stops");
+            self.health.task_died(does);
+            self.stop.cancel();
+        }
+    }
 }
 
 async fn cluster_access() -> Result<kube::Config, StartError> {
@@ -211,7 +248,7 @@ fn parts(
 }
 
 /// Leads whenever it is this process's turn. A lost lease ends the term's work before another can start.
-async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
+async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken, tasks: &Tasks) {
     let mut elector = Elector::new(
         parts.client.clone(),
         &parts.config.lease_namespace,
@@ -231,22 +268,29 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken) {
             over.cancelled().await;
             both.cancel();
         });
-        term(parts, leadership.claim.clone(), ended).await;
+        let follows = leadership.may_follow_calls;
+        term(parts, leadership.claim.clone(), follows, ended.clone()).await;
         link.abort();
+        if !ended.is_cancelled() {
+            tasks.ended("reconciles");
+        }
         parts.metrics.set_leader(false);
+        parts.metrics.clear_resources();
         parts.health.set_standby();
         if stop.is_cancelled() {
-            elector.release().await;
-            // Another round could win the Lease back at once.
-            return;
+            break;
         }
         tracing::warn!("the lease was lost; standing by");
     }
+    // Also who was stopped while it took the Lease over may hold it. Another round could win it back at once.
+    elector.release().await;
 }
 
 /// One term of work, with nothing remembered from former ones.
-async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
-    parts.calls.be_silent();
+async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: CancellationToken) {
+    if may_follow_calls {
+        parts.calls.be_silent();
+    }
     let concurrency = usize::from(parts.config.concurrency);
     let qps = usize::try_from(parts.config.vod_qps).unwrap_or(MOST_IN_LINE);
     let sizes = Sizes {
@@ -280,7 +324,6 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
         ownership: Mutex::new(OwnershipIndex::default()),
         object_states: ObjectStates::default(),
         secrets: SecretIndex::default(),
-        secret_users: SecretUsers::default(),
         wake,
         events: parts.events.clone(),
         metrics: Arc::clone(&parts.metrics),
@@ -291,6 +334,7 @@ async fn term(parts: &Parts, claim: Claim, stop: CancellationToken) {
         namespaces: parts.config.watch_namespaces.iter().cloned().collect(),
         secrets: parts.config.secret_watch,
         watch: parts.config.watch_timeout,
+        metrics_per_resource: parts.config.metrics_per_resource,
         client: parts.watches.clone(),
     };
     tracing::info!(since = %Timestamp::now(), namespaces = ?scope.namespaces, "working");
@@ -323,6 +367,25 @@ fn stop_on_signals(stop: CancellationToken) -> std::io::Result<impl Future<Outpu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_stops_the_process() {
+        let tasks = || Tasks {
+            stop: CancellationToken::new(),
+            health: Health::new(Duration::from_secs(1)),
+        };
+        let panicked = tasks();
+        let task = panicked.spawn("panics", async { panic!("as it should in this test") });
+        task.await.unwrap();
+        assert!(panicked.stop.is_cancelled());
+        assert_eq!(panicked.health.died(), Some("panics"));
+        assert!(panicked.health.healthy().is_err());
+
+        let stopped = tasks();
+        stopped.stop.cancel();
+        stopped.spawn("ends", async {}).await.unwrap();
+        assert_eq!(stopped.health.died(), None, "it ended because the process stops");
+    }
 
     #[test]
     fn this_machine_is_reached_without_a_proxy() {

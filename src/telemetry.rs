@@ -64,16 +64,6 @@ impl Filter {
     }
 }
 
-/// What an error of a watch may show in a log.
-pub fn watch_error(error: &kube::runtime::watcher::Error) -> String {
-    use kube::runtime::watcher::Error;
-    match error {
-        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => in_words(error),
-        Error::WatchError(answer) => format!("{} ({})", answer.message, answer.code),
-        Error::NoResourceVersion => "a list without resourceVersion".to_owned(),
-    }
-}
-
 /// Starts logging to standard error, and keeps what a panic says out of it.
 ///
 /// # Errors

@@ -3,7 +3,9 @@
 //! Each watched namespace has a controller of its own, so that one whose watch is refused holds up no other; what
 //! they must agree on (ownership, quota, memory) is in the shared [`Context`].
 
+mod list_watch;
 mod resource_watch;
+mod roster;
 mod runner;
 mod secret_watch;
 mod watch_health;
@@ -11,16 +13,17 @@ mod watch_health;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use kube::Api;
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher;
+use kube::runtime::reflector;
+use kube::{Api, ResourceExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::admin::Health;
 use crate::api::VodMessageCallback;
+use crate::health::Health;
+use crate::metrics::NotReady;
 use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
+use crate::reconcile::object_state::Shown;
+use crate::status::ready_reason;
 
 pub(crate) use watch_health::silence;
 
@@ -33,96 +36,95 @@ pub struct Scope {
     pub secrets: bool,
     /// How long a watch lasts before it is begun anew.
     pub watch: Duration,
+    /// Whether each resource that is not Ready has a series of its own.
+    pub metrics_per_resource: bool,
     /// The API server, with a patience that suits watches.
     pub client: kube::Client,
 }
 
-impl Scope {
-    fn watcher(&self) -> watcher::Config {
-        let seconds = u32::try_from(self.watch.as_secs()).unwrap_or(u32::MAX);
-        watcher::Config::default().timeout(seconds.max(1))
+/// What is watched: these namespaces, or all, for which the empty name stands.
+pub fn watched<'a>(namespaces: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let mut watched: Vec<String> = namespaces.into_iter().cloned().collect();
+    if watched.is_empty() {
+        watched.push(String::new());
     }
+    watched
 }
 
 /// Runs until `ctx.stop` is cancelled and the reconciles that were running have ended.
 pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: UnboundedReceiver<ObjectName>) {
-    let everywhere = vec![String::new()];
-    let namespaces = if scope.namespaces.is_empty() {
-        &everywhere
-    } else {
-        &scope.namespaces
+    let namespaces = watched(&scope.namespaces);
+    ctx.ownership().expect(namespaces.iter().cloned());
+    let first: Api<VodMessageCallback> = match scope.namespaces.first() {
+        None => Api::all(ctx.client.clone()),
+        Some(one) => Api::namespaced(ctx.client.clone(), one),
     };
-    let watches = namespaces
-        .iter()
-        .map(|namespace| one(Arc::clone(&ctx), namespace.clone(), scope.clone(), health.clone()));
+    let watches = namespaces.iter().map(|namespace| one(&ctx, namespace, &scope, &health));
     tokio::select! {
         () = runner::run(Arc::clone(&ctx), woken) => {}
         _ = futures::future::join_all(watches) => {}
-        () = report_states(ctx) => {}
+        () = watch_health::look_after(first, scope.watch, health.clone()) => {}
+        () = report_states(&ctx, &health, scope.metrics_per_resource) => {}
     }
 }
 
 /// Follows one namespace, or all; never ends.
-async fn one(ctx: Arc<Context>, namespace: String, scope: Scope, health: Health) {
+async fn one(ctx: &Arc<Context>, namespace: &str, scope: &Scope, health: &Health) {
     let (store, writer) = reflector::store();
-    ctx.stores.add(&namespace, store.clone());
-    let (listed, is_listed) = tokio::sync::watch::channel(false);
-    let failed = watch_health::Failed::default();
-    let api: Api<VodMessageCallback> = match namespace.as_str() {
-        "" => Api::all(ctx.client.clone()),
-        one => Api::namespaced(ctx.client.clone(), one),
-    };
-    let name = format!(
-        "VodMessageCallbacks in {}",
-        if namespace.is_empty() {
-            "all namespaces"
-        } else {
-            &namespace
+    ctx.stores.add(namespace, store.clone());
+    // The resources come first: it is they that tell which Secrets matter.
+    let then = async {
+        if store.wait_until_ready().await.is_ok() {
+            health.set_synced();
+            secret_watch::follow(Arc::clone(ctx), scope, namespace, health).await;
         }
+    };
+    tokio::join!(
+        resource_watch::follow(Arc::clone(ctx), scope, namespace, health, writer),
+        then
     );
-    let pulse = watch_health::take(api, name, scope.watch, failed.clone(), health.clone());
-    let synced = is_listed.clone();
-    let resources = resource_watch::changes(Arc::clone(&ctx), &scope, &namespace, failed, writer, listed);
-    let secrets = secret_watch::changes(Arc::clone(&ctx), &scope, &namespace, is_listed.clone());
-    let wake = |name: ObjectRef<VodMessageCallback>| {
-        ctx.wake(ObjectName {
-            namespace: name.namespace.unwrap_or_default(),
-            name: name.name,
-        });
-    };
-    let first = async {
-        let mut listed = is_listed;
-        if listed.wait_for(|listed| *listed).await.is_ok() {
-            store
-                .state()
-                .iter()
-                .for_each(|resource| ctx.wake(ObjectName::of(resource.as_ref())));
-        }
-        std::future::pending::<()>().await
-    };
-    tokio::select! {
-        () = resources.for_each(|change| { if let Ok(resource) = change { wake(ObjectRef::from_obj(&resource)); } std::future::ready(()) }) => {}
-        () = secrets.for_each(|name| { wake(name); std::future::ready(()) }) => {}
-        () = first => {}
-        () = pulse => {}
-        () = say_synced(synced, health) => {}
+}
+
+/// A kind of object in one namespace, or in all, for messages.
+fn described(kind: &str, namespace: &str) -> String {
+    match namespace {
+        "" => format!("{kind} in all namespaces"),
+        one => format!("{kind} in namespace {one}"),
     }
 }
 
-/// Notes that the first list is there; never ends.
-async fn say_synced(mut listed: tokio::sync::watch::Receiver<bool>, health: Health) {
-    if listed.wait_for(|listed| *listed).await.is_ok() {
-        health.set_synced();
-    }
-    std::future::pending().await
-}
-
-/// Keeps the gauge of resources by state; never ends.
-async fn report_states(ctx: Arc<Context>) {
+/// Keeps the gauges of resources and watches; never ends.
+async fn report_states(ctx: &Context, health: &Health, per_resource: bool) {
     let mut tick = tokio::time::interval(Duration::from_secs(2));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         ctx.metrics.set_states(&ctx.object_states.states());
+        ctx.metrics.set_checks_failing(ctx.object_states.checks_failing());
+        ctx.metrics.set_watch_silence(&health.silences());
+        if per_resource {
+            ctx.metrics.set_not_ready(not_ready(ctx));
+        }
     }
+}
+
+fn not_ready(ctx: &Context) -> Vec<NotReady> {
+    let series = |resource: Arc<VodMessageCallback>| {
+        let entry = ctx.object_states.find(&resource.uid()?)?;
+        let shown = entry.lock().shown;
+        let reason = match shown {
+            Shown::Nothing => None,
+            Shown::Reason(reason) => Some(reason),
+            // Why its deletion takes so long, if that is said.
+            Shown::Deleting => ready_reason(&resource.status.as_ref()?.conditions),
+        };
+        let reason = reason.filter(|reason| !reason.is_ready())?.as_str();
+        let ObjectName { namespace, name } = ObjectName::of(resource.as_ref());
+        Some(NotReady {
+            namespace,
+            name,
+            reason,
+        })
+    };
+    ctx.stores.all().into_iter().filter_map(series).collect()
 }

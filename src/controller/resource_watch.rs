@@ -1,94 +1,189 @@
-//! The watch of our own resources: keeps the ownership index and the object_states in step with it, and passes on only
-//! what should wake a resource.
+//! The watch of our own resources: keeps the store, the ownership index and what is remembered in step with it, and
+//! wakes what changed in a way that matters, once the store shows it.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::jiff::Timestamp;
-use kube::core::DeserializeGuard;
+use kube::api::DynamicObject;
+use kube::core::ApiResource;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
-use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
-use kube::{Api, ResourceExt};
-use tokio::sync::watch;
+use kube::{Api, Resource, ResourceExt};
 
-use super::Scope;
-use super::watch_health::{self, Failed};
+use super::list_watch::{self, FromApiServer};
+use super::roster::{Effect, Roster, Sighting, what_wakes};
+use super::watch_health::SignOfLife;
+use super::{Scope, described};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::VodMessageCallback;
-use crate::domain::{AppId, Region};
-use crate::ownership::{Contender, ObjectName, owner_in};
+use crate::domain::{AccountId, AccountKey, AppId, Region};
+use crate::health::Health;
+use crate::ownership::{Claim, Contender, ObjectName, owner_in};
 use crate::reconcile::context::Context;
 use crate::reconcile::{claims, contends};
 use crate::status::Reason;
 
-/// Resources that changed in a way that matters; the store behind `writer` sees everything.
-pub(super) fn changes(
+/// Follows the resources of one namespace, or of all; never ends.
+pub(super) async fn follow(
     ctx: Arc<Context>,
     scope: &Scope,
     namespace: &str,
-    failed: Failed,
+    health: &Health,
     writer: Writer<VodMessageCallback>,
-    listed: watch::Sender<bool>,
-) -> impl Stream<Item = Result<VodMessageCallback, watcher::Error>> + Send + 'static {
-    let api: Api<DeserializeGuard<VodMessageCallback>> = match namespace {
-        "" => Api::all(scope.client.clone()),
-        one => Api::namespaced(scope.client.clone(), one),
+) {
+    let kind = ApiResource::erase::<VodMessageCallback>(&());
+    let api: Api<DynamicObject> = match namespace {
+        "" => Api::all_with(scope.client.clone(), &kind),
+        one => Api::namespaced_with(scope.client.clone(), one, &kind),
     };
-    let metrics = Arc::clone(&ctx.metrics);
-    let mut index = WatchIndex {
-        ctx,
-        known: HashMap::new(),
-        listing: None,
+    let source = FromApiServer {
+        api,
+        lasts: scope.watch,
     };
-    watcher(api, scope.watcher())
-        .default_backoff()
-        .inspect(move |event| match event {
-            Ok(_) => failed.no_longer(),
-            Err(error) => {
-                if !watch_health::is_answer(error) {
-                    failed.now();
-                }
-                metrics.watch_failed("resources");
-                tracing::warn!(error = %crate::telemetry::watch_error(error), "the watch of VodMessageCallbacks failed; it is tried again");
-            }
-        })
-        .try_filter_map(|event| future::ready(Ok(readable(event))))
-        .map_ok(|event| event.modify(slim))
-        .inspect_ok(move |event| {
-            index.follow(event);
-            if matches!(event, Event::InitDone) {
-                listed.send_replace(true);
-            }
-        })
-        .reflect(writer)
-        .applied_objects()
-        // Errors have been dealt with; passed on, they would make the other watches wait too.
-        .filter(|result| future::ready(result.is_ok()))
-        .predicate_filter(what_wakes, PredicateConfig::default())
-}
-
-/// Drops an object that does not fit the schema's type, which can only be stored around the schema: it must not stop
-/// the others.
-fn readable(event: Event<DeserializeGuard<VodMessageCallback>>) -> Option<Event<VodMessageCallback>> {
-    let read = |guard: DeserializeGuard<VodMessageCallback>| match guard.0 {
-        Ok(resource) => Some(resource),
-        Err(invalid) => {
-            let name = invalid.metadata.name.unwrap_or_default();
-            let namespace = invalid.metadata.namespace.unwrap_or_default();
-            tracing::warn!(resource = %format!("{namespace}/{name}"), error = %invalid.error, "this VodMessageCallback cannot be read and is left out; apply it again");
-            None
+    let life: SignOfLife = health.watch("resources", &described("VodMessageCallbacks", namespace));
+    let listed = AtomicBool::new(false);
+    let mut follower = Follower {
+        ctx: Arc::clone(&ctx),
+        namespace,
+        listed: &listed,
+        writer,
+        roster: Roster::default(),
+    };
+    let tell = |event| follower.take(event);
+    let failed = |trouble: &list_watch::Trouble| {
+        ctx.metrics.watch_failed("resources");
+        tracing::warn!(error = %trouble, "the watch of VodMessageCallbacks failed; it is tried again");
+        // One that was listed before is still known.
+        if trouble.is_refusal() && !listed.load(Ordering::Relaxed) {
+            let woken = ctx.ownership().cannot_list(namespace);
+            ctx.wake_all(woken);
         }
     };
-    match event {
-        Event::Apply(guard) => read(guard).map(Event::Apply),
-        Event::InitApply(guard) => read(guard).map(Event::InitApply),
-        Event::Delete(guard) => read(guard).map(Event::Delete),
-        Event::Init => Some(Event::Init),
-        Event::InitDone => Some(Event::InitDone),
+    list_watch::follow(&source, scope.watch, &life, tell, failed).await;
+}
+
+/// Carries out what the roster says.
+struct Follower<'a> {
+    ctx: Arc<Context>,
+    namespace: &'a str,
+    /// Whether a list was ever complete.
+    listed: &'a AtomicBool,
+    writer: Writer<VodMessageCallback>,
+    roster: Roster,
+}
+
+impl Follower<'_> {
+    fn take(&mut self, event: Event<DynamicObject>) {
+        // An object is in the store by the time its effects are carried out; a whole list, at its end.
+        let effects = match event {
+            Event::Init => {
+                self.writer.apply_watcher_event(&Event::Init);
+                self.roster.list_begins();
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let (sighting, resource) = self.read(object);
+                if let Some(resource) = resource {
+                    self.writer.apply_watcher_event(&Event::InitApply(resource));
+                }
+                self.roster.listed(sighting);
+                Vec::new()
+            }
+            Event::InitDone => {
+                self.writer.apply_watcher_event(&Event::InitDone);
+                self.roster.list_ends()
+            }
+            Event::Apply(object) => {
+                let (sighting, resource) = self.read(object);
+                match resource {
+                    Some(resource) => self.writer.apply_watcher_event(&Event::Apply(resource)),
+                    None => self.drop_from_store(&sighting.uid, &sighting.name),
+                }
+                self.roster.changed(sighting)
+            }
+            Event::Delete(object) => {
+                let uid = object.uid().unwrap_or_default();
+                self.drop_from_store(&uid, &ObjectName::of(&object));
+                self.roster.deleted(&uid)
+            }
+        };
+        let whole_list = self.roster.is_fresh_list();
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        if whole_list {
+            self.listed.store(true, Ordering::Relaxed);
+            let woken = self.ctx.ownership().listed(self.namespace);
+            self.ctx.wake_all(woken);
+        }
     }
+
+    /// What was seen, and the resource itself. One that does not fit the schema's type can only have been stored around
+    /// the schema, and must not stop the others.
+    fn read(&self, object: DynamicObject) -> (Sighting, Option<VodMessageCallback>) {
+        let (uid, name) = (object.uid().unwrap_or_default(), ObjectName::of(&object));
+        match readable(&object) {
+            Ok(mut resource) => {
+                slim(&mut resource);
+                let change = Some(what_wakes(&resource));
+                (Sighting { uid, name, change }, Some(resource))
+            }
+            Err(error) => {
+                tracing::warn!(resource = %name, %error, "this VodMessageCallback cannot be read and is left out; apply it again");
+                // One that could be read before keeps the claim that it had.
+                if !self.roster.knows(&uid)
+                    && let Some(claim) = claim_of_unreadable(&object)
+                {
+                    self.ctx.wake_all(self.ctx.ownership().upsert(claim));
+                }
+                let change = None;
+                (Sighting { uid, name, change }, None)
+            }
+        }
+    }
+
+    fn drop_from_store(&mut self, uid: &str, name: &ObjectName) {
+        let stored = self.writer.as_reader().get(&reference(name));
+        if let Some(resource) = stored.filter(|resource| resource.metadata.uid.as_deref() == Some(uid)) {
+            let gone = Event::Delete(resource.as_ref().clone());
+            self.writer.apply_watcher_event(&gone);
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        let ctx = &self.ctx;
+        match effect {
+            Effect::Gone(uid) => {
+                ctx.object_states.forget(&uid);
+                ctx.events.forget(&uid);
+                ctx.secrets.forget(&uid);
+                let woken = ctx.ownership().remove(&uid);
+                ctx.wake_all(woken);
+            }
+            Effect::Seen(name) => {
+                if let Some(resource) = self.writer.as_reader().get(&reference(&name)) {
+                    let uid = resource.uid().unwrap_or_default();
+                    ctx.secrets.refer(&uid, &name, &resource.spec);
+                    let contender = contender(ctx, &resource);
+                    let woken = ctx.ownership().upsert(contender);
+                    ctx.wake_all(woken);
+                }
+            }
+            Effect::Wake(name) => ctx.wake(name),
+        }
+    }
+}
+
+fn reference(name: &ObjectName) -> ObjectRef<VodMessageCallback> {
+    ObjectRef::new(&name.name).within(&name.namespace)
+}
+
+fn readable(object: &DynamicObject) -> Result<VodMessageCallback, serde_json::Error> {
+    let part = |name| object.data.get(name).cloned().unwrap_or_default();
+    let mut resource = VodMessageCallback::new("", serde_json::from_value(part("spec"))?);
+    resource.status = serde_json::from_value(part("status"))?;
+    resource.metadata = object.metadata.clone();
+    Ok(resource)
 }
 
 /// Drops what the store need not hold.
@@ -96,78 +191,6 @@ fn slim(resource: &mut VodMessageCallback) {
     resource.metadata.managed_fields = None;
     if let Some(annotations) = &mut resource.metadata.annotations {
         annotations.retain(|name, _| name == RECONCILE_ANNOTATION);
-    }
-}
-
-/// Our own status patches change none of this, so they wake nothing.
-fn what_wakes(resource: &VodMessageCallback) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    let meta = &resource.metadata;
-    (&meta.generation, meta.deletion_timestamp.is_some(), &meta.finalizers).hash(&mut hasher);
-    resource.annotations().get(RECONCILE_ANNOTATION).hash(&mut hasher);
-    Some(hasher.finish())
-}
-
-/// A resource that was seen.
-struct Known {
-    name: ObjectName,
-}
-
-/// Follows the watch with the ownership index and the object_states.
-struct WatchIndex {
-    ctx: Arc<Context>,
-    /// By uid: the name, and what a waiting check should be interrupted for.
-    known: HashMap<String, Known>,
-    /// What the list under way has shown.
-    listing: Option<HashMap<String, Known>>,
-}
-
-impl WatchIndex {
-    fn follow(&mut self, event: &Event<VodMessageCallback>) {
-        match event {
-            Event::Init => self.listing = Some(HashMap::new()),
-            Event::InitApply(resource) => {
-                let (uid, known) = self.seen(resource);
-                if let Some(listing) = &mut self.listing {
-                    listing.insert(uid, known);
-                }
-            }
-            Event::InitDone => {
-                let listed = self.listing.take().unwrap_or_default();
-                let before = std::mem::replace(&mut self.known, listed);
-                before
-                    .iter()
-                    .filter(|(uid, _)| !self.known.contains_key(*uid))
-                    .for_each(|(uid, k)| self.gone(uid, &k.name));
-            }
-            Event::Apply(resource) => {
-                let (uid, known) = self.seen(resource);
-                self.known.insert(uid, known);
-            }
-            Event::Delete(resource) => {
-                let uid = resource.uid().unwrap_or_default();
-                self.known.remove(&uid);
-                self.gone(&uid, &ObjectName::of(resource));
-            }
-        }
-    }
-
-    fn seen(&self, resource: &VodMessageCallback) -> (String, Known) {
-        let uid = resource.uid().unwrap_or_default();
-        let name = ObjectName::of(resource);
-        self.ctx.secret_users.refer(&uid, &name, &resource.spec);
-        let contender = contender(&self.ctx, resource);
-        let woken = self.ctx.ownership().upsert(contender);
-        self.ctx.wake_all(woken);
-        (uid, Known { name })
-    }
-
-    fn gone(&self, uid: &str, name: &ObjectName) {
-        self.ctx.object_states.forget(uid);
-        self.ctx.events.forget(uid);
-        self.ctx.secret_users.forget(uid, name);
-        let woken = self.ctx.ownership().remove(uid);
-        self.ctx.wake_all(woken);
     }
 }
 
@@ -180,15 +203,75 @@ fn contender(ctx: &Context, resource: &VodMessageCallback) -> Contender {
     Contender {
         uid: resource.uid().unwrap_or_default(),
         name: ObjectName::of(resource),
-        created: resource
-            .metadata
-            .creation_timestamp
-            .as_ref()
-            .map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+        created: created(resource),
         region: Region(resource.spec.region.clone()).setting_region(),
         app: AppId(resource.spec.app_id.clone()),
         claim: claims::claim_of(ctx, resource),
         contends: contends(resource),
         lost_to: lost.and_then(|condition| owner_in(&condition.message)),
+    }
+}
+
+fn created(object: &impl Resource) -> Timestamp {
+    let meta = object.meta();
+    meta.creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}
+
+/// What an object that cannot be read laid claim to when it could, by its status.
+fn claim_of_unreadable(object: &DynamicObject) -> Option<Contender> {
+    let text = |pointer: &str| object.data.pointer(pointer).and_then(serde_json::Value::as_str);
+    let account = text("/status/accountId")?;
+    Some(Contender {
+        uid: object.uid()?,
+        name: ObjectName::of(object),
+        created: created(object),
+        region: Region(text("/spec/region")?.to_owned()).setting_region(),
+        app: AppId(text("/spec/appId")?.to_owned()),
+        claim: Claim::Proven(AccountKey::Account(AccountId(account.to_owned()))),
+        contends: text("/spec/managementPolicy") != Some("Observe"),
+        lost_to: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(spec: &serde_json::Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "vod-operator.dev/v1alpha1",
+            "kind": "VodMessageCallback",
+            "metadata": {"namespace": "media", "name": "events", "uid": "u1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": spec,
+            "status": {"accountId": "1234567890123456", "observedGeneration": 1},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_object_reads_as_kube_would_read_it() {
+        let spec = json!({"region": "cn-shanghai", "callbackType": "HTTP", "http": {"url": "https://hooks.example.com/vod"}, "eventTypes": []});
+        let read = readable(&object(&spec)).unwrap();
+        assert_eq!(read.spec.app_id, "app-1000000", "defaults of the type hold");
+        assert_eq!(read.status.unwrap().account_id.as_deref(), Some("1234567890123456"));
+        assert_eq!(read.metadata.uid.as_deref(), Some("u1"));
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_keeps_its_claim() {
+        let fax = object(&json!({"region": "cn-shanghai", "appId": "app-1", "callbackType": "FAX", "eventTypes": []}));
+        assert!(readable(&fax).is_err());
+        let claim = claim_of_unreadable(&fax).unwrap();
+        assert_eq!(
+            (claim.uid.as_str(), claim.app.0.as_str(), claim.contends),
+            ("u1", "app-1", true)
+        );
+        assert!(matches!(claim.claim, Claim::Proven(_)));
+        let nothing = object(&json!("a text"));
+        assert!(readable(&nothing).is_err() && claim_of_unreadable(&nothing).is_none());
     }
 }

@@ -1,97 +1,61 @@
-//! The watch of Secrets: metadata only, and of that only names and versions are kept.
+//! The watch of Secrets: metadata only, and of that only the versions of those that resources refer to are kept.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, future, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
-use tokio::sync::watch;
 
-use super::Scope;
-use crate::api::VodMessageCallback;
+use super::list_watch::{self, FromApiServer};
+use super::{Scope, described};
+use crate::health::Health;
+use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
+use crate::reconcile::secrets::SecretIndex;
 
-/// Resources that refer to a Secret that changed.
-pub(super) fn changes(
-    ctx: Arc<Context>,
-    scope: &Scope,
-    namespace: &str,
-    mut listed: watch::Receiver<bool>,
-) -> impl Stream<Item = ObjectRef<VodMessageCallback>> + Send + 'static {
+/// Follows the Secrets of one namespace, or of all, and wakes the resources that refer to one that changed; never ends.
+pub(super) async fn follow(ctx: Arc<Context>, scope: &Scope, namespace: &str, health: &Health) {
     if !scope.secrets {
-        return stream::pending().boxed();
+        return std::future::pending().await;
     }
     let api: Api<PartialObjectMeta<Secret>> = match namespace {
         "" => Api::all(scope.client.clone()),
         one => Api::namespaced(scope.client.clone(), one),
     };
-    let metrics = Arc::clone(&ctx.metrics);
-    // The resources come first: before them nobody could be told.
-    let wait = async move {
-        let _ = listed.wait_for(|listed| *listed).await;
+    let source = FromApiServer {
+        api,
+        lasts: scope.watch,
     };
-    let events = watcher(api, scope.watcher()).default_backoff().filter_map(move |result| {
-        future::ready(match result {
-            Ok(event) => Some(event),
-            Err(error) => {
-                metrics.watch_failed("secrets");
-                tracing::warn!(error = %crate::telemetry::watch_error(&error), "the watch of Secrets failed, so changed Secrets are noticed late; it is tried again");
-                None
-            }
-        })
-    });
-    let namespace = namespace.to_owned();
-    let mut listing = HashSet::new();
-    let changed = events.flat_map(move |event| {
-        let users = |(namespace, name): &(String, String)| ctx.secret_users.of(namespace, name);
-        let affected: Vec<_> = note(&ctx, &namespace, &mut listing, event)
-            .iter()
-            .flat_map(users)
-            .map(|user| ObjectRef::new(&user.name).within(&user.namespace))
-            .collect();
-        stream::iter(affected)
-    });
-    stream::once(wait)
-        .filter_map(|()| future::ready(None))
-        .chain(changed)
-        .boxed()
+    let life = health.watch("secrets", &described("Secrets", namespace));
+    let tell = |event| {
+        for name in note(&ctx.secrets, namespace, &event) {
+            ctx.wake(name);
+        }
+    };
+    let failed = |trouble: &list_watch::Trouble| {
+        ctx.metrics.watch_failed("secrets");
+        tracing::warn!(error = %trouble, "the watch of Secrets failed, so changed Secrets are noticed late; it is tried again");
+    };
+    list_watch::follow(&source, scope.watch, &life, tell, failed).await;
 }
 
-/// Notes what an event says, and returns the Secrets that it is news of.
-fn note(
-    ctx: &Context,
-    scope: &str,
-    listing: &mut HashSet<(String, String)>,
-    event: Event<PartialObjectMeta<Secret>>,
-) -> Vec<(String, String)> {
+/// Notes what an event says, and returns the resources that it is news for.
+fn note(secrets: &SecretIndex, scope: &str, event: &Event<PartialObjectMeta<Secret>>) -> Vec<ObjectName> {
     let name = |s: &PartialObjectMeta<Secret>| (s.namespace().unwrap_or_default(), s.name_any());
     match event {
         Event::Init => {
-            listing.clear();
+            secrets.list_begins(scope);
             Vec::new()
         }
         Event::InitApply(secret) | Event::Apply(secret) => {
-            let (namespace, name) = name(&secret);
-            listing.insert((namespace.clone(), name.clone()));
-            let changed = ctx
-                .secrets
-                .present(&namespace, &name, &secret.resource_version().unwrap_or_default());
-            if changed { vec![(namespace, name)] } else { Vec::new() }
+            let (namespace, name) = name(secret);
+            secrets.present(&namespace, &name, &secret.resource_version().unwrap_or_default())
         }
         Event::Delete(secret) => {
-            let (namespace, name) = name(&secret);
-            listing.remove(&(namespace.clone(), name.clone()));
-            if ctx.secrets.gone(&namespace, &name) {
-                vec![(namespace, name)]
-            } else {
-                Vec::new()
-            }
+            let (namespace, name) = name(secret);
+            secrets.gone(&namespace, &name)
         }
-        Event::InitDone => ctx.secrets.complete(scope, &std::mem::take(listing)),
+        Event::InitDone => secrets.list_ends(scope),
     }
 }

@@ -1,74 +1,120 @@
-//! Whether the watch of our resources is alive. A quiet watch says nothing for hours, so its silence alone tells
-//! nothing: it is alive while the API server answers and the watch has not failed lately. A refusal is an answer too: a
-//! restart would not change it, and would only stop the other namespaces.
+//! Whether the watches are alive. A watch that works gets on at least as often as it is begun anew; one that does not,
+//! while the API server answers others, is stuck, and a restart may help it. An API server that answers nobody is no
+//! reason to restart.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::Api;
 use kube::api::ListParams;
-use kube::runtime::watcher;
-use tokio::time::Instant;
 
-use crate::admin::{Health, SilenceBounds};
 use crate::api::VodMessageCallback;
+use crate::health::Health;
+pub(super) use crate::health::SignOfLife;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A slow machine, or an API server with much to do, is not stuck yet.
+const ALLOWANCE: Duration = Duration::from_secs(10);
 
-/// How long the watch may be without a sign of life before `/healthz` says so, by how long a watch lasts.
-pub(crate) fn silence(watch: Duration) -> SilenceBounds {
-    SilenceBounds {
-        first: watch * 3 / 2,
-        later: watch * 3 / 4,
+/// How long a watch may be silent before somebody asks whether the API server answers, by how long a watch lasts.
+pub(crate) fn silence(watch: Duration) -> Duration {
+    watch * 3 / 2 + ALLOWANCE
+}
+
+/// Looks after all watches that `health` knows; never ends.
+pub(super) async fn look_after(api: Api<VodMessageCallback>, watch: Duration, health: Health) {
+    let patience = PATIENCE.min(watch / 6);
+    let one = ListParams::default().limit(1);
+    look(watch / 6, &health, async || {
+        let answer = tokio::time::timeout(patience, api.list_metadata(&one)).await;
+        answer.is_ok_and(|answer| is_well(&answer))
+    })
+    .await;
+}
+
+/// Whether the API server is well, judged by an answer of any kind: a refusal is one, too.
+fn is_well<T>(answer: &kube::Result<T>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(kube::Error::Api(status)) => status.code < 500 && status.code != 429,
+        Err(_) => false,
     }
 }
 
-/// When a watch last failed.
-#[derive(Clone, Default)]
-pub(super) struct Failed(Arc<Mutex<Option<Instant>>>);
-
-impl Failed {
-    pub(super) fn now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    pub(super) fn no_longer(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn within(&self, lately: Duration) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|at| at.elapsed() < lately)
-    }
-}
-
-/// Whether a watch failed by what the API server said, and not for want of an answer.
-pub(super) fn is_answer(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
-            matches!(error, kube::Error::Api(_))
-        }
-        WatchError(_) => true,
-        _ => false,
-    }
-}
-
-/// Takes the pulse of the watch called `name`, which lasts for `watch` each time; never ends.
-pub(super) async fn take(api: Api<VodMessageCallback>, name: String, watch: Duration, failed: Failed, health: Health) {
-    let watched = health.watch(&name);
-    let (every, patience) = (watch / 6, PATIENCE.min(watch / 6));
-    // A watch that fails is tried again within half this time, and would then fail again.
-    let lately = watch / 2;
-    let one = ListParams::default().limit(1).match_any();
+/// Twice in a row: one that is silent after the process was stopped needs a moment to be heard of.
+async fn look(every: Duration, health: &Health, answers: impl AsyncFn() -> bool) {
+    let mut before = Vec::new();
     loop {
         tokio::time::sleep(every).await;
-        let answer = tokio::time::timeout(patience, api.list_metadata(&one)).await;
-        let answered = matches!(answer, Ok(Ok(_) | Err(kube::Error::Api(_))));
-        if answered && !failed.within(lately) {
-            watched.seen();
+        if health.silent().is_empty() || !answers().await {
+            before.clear();
+            continue;
+        }
+        // Asked again: it may have got on while the API server was asked.
+        let silent = health.silent();
+        for name in silent.iter().filter(|name| before.contains(*name)) {
+            health.stuck(name);
+        }
+        before = silent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn refusal(code: u16) -> kube::Result<()> {
+        let status = kube::core::Status::failure("no", "No").with_code(code);
+        Err(kube::Error::Api(status.boxed()))
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_a_failure_is_none() {
+        assert!(is_well(&Ok(())) && is_well(&refusal(403)) && is_well(&refusal(404)));
+        assert!(!is_well(&refusal(500)) && !is_well(&refusal(504)) && !is_well(&refusal(429)));
+    }
+
+    /// With no silence allowed at all, a watch is silent whenever nobody speaks.
+    #[tokio::test(start_paused = true)]
+    async fn stuck_is_who_is_silent_while_the_api_server_answers() {
+        let health = Health::new(Duration::ZERO);
+        let watch = health.watch("resources", "resources");
+        let (answering, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let looking = look(Duration::from_secs(1), &health, async || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            answering.load(Ordering::Relaxed)
+        });
+        let test = async {
+            let times = async |times| {
+                let until = asked.load(Ordering::Relaxed) + times;
+                while asked.load(Ordering::Relaxed) < until {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                // What follows the last answer is done.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            };
+            times(5).await;
+            assert!(health.healthy().is_ok(), "an API server that answers nobody");
+            answering.store(true, Ordering::Relaxed);
+            times(1).await;
+            assert!(health.healthy().is_ok(), "once is not twice");
+            times(1).await;
+            assert!(health.healthy().is_err());
+            watch.seen();
+            assert!(health.healthy().is_ok());
+        };
+        tokio::select! {
+            () = looking => {}
+            () = test => {}
+        }
+    }
+
+    #[test]
+    fn a_watch_that_is_begun_anew_is_never_silent_for_too_long() {
+        for seconds in [5, 120, 3600] {
+            let watch = Duration::from_secs(seconds);
+            assert!(silence(watch) > watch + Duration::from_secs(5));
         }
     }
 }

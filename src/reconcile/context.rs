@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::object_state::ObjectStates;
-use super::secrets::{SecretIndex, SecretUsers};
+use super::secrets::SecretIndex;
 use crate::api::VodMessageCallback;
 use crate::cloud::Endpoints;
 use crate::credentials::{CredentialProvider, Identities};
@@ -69,10 +69,8 @@ pub struct Context {
     pub ownership: Mutex<OwnershipIndex>,
     /// What is remembered of each resource.
     pub object_states: ObjectStates,
-    /// The versions of Secrets.
+    /// The Secrets that resources refer to.
     pub secrets: SecretIndex,
-    /// Which resources refer to which Secret.
-    pub secret_users: SecretUsers,
     /// Has a resource looked at.
     pub wake: UnboundedSender<ObjectName>,
     /// Kubernetes Events.
@@ -94,6 +92,12 @@ impl Stores {
     pub fn add(&self, namespace: &str, store: Store<VodMessageCallback>) {
         let mut stores = self.0.write().unwrap_or_else(PoisonError::into_inner);
         stores.insert(namespace.to_owned(), store);
+    }
+
+    /// All resources as they are now.
+    pub fn all(&self) -> Vec<Arc<VodMessageCallback>> {
+        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        stores.values().flat_map(Store::state).collect()
     }
 
     /// A resource as it is now.

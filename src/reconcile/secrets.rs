@@ -1,7 +1,7 @@
 //! Secrets: what is watched of them (metadata) and how one is read when it is needed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -14,128 +14,140 @@ use crate::api::{ObservedSecret, VodMessageCallbackSpec};
 use crate::ownership::ObjectName;
 use crate::status::Reason;
 
-/// The versions of all Secrets seen by the watch: names and versions, nothing else.
+/// The Secrets that resources refer to: which resources, and which version the watch saw last. Of other Secrets nothing
+/// is kept, however many there are.
 #[derive(Default)]
-pub struct SecretIndex(Mutex<Seen>);
+pub struct SecretIndex(Mutex<Referenced>);
 
 #[derive(Default)]
-struct Seen {
-    versions: HashMap<String, HashMap<String, String>>,
-    /// The namespaces of which a full list was seen; the empty name stands for all.
-    complete: HashSet<String>,
+struct Referenced {
+    by_secret: HashMap<SecretName, Entry>,
+    /// By the resource's uid: what it refers to.
+    by_resource: HashMap<String, Vec<SecretName>>,
+    /// The lists under way, by what they list.
+    lists: HashMap<String, u64>,
+    begun: u64,
+}
+
+/// Namespace and name.
+type SecretName = (String, String);
+
+struct Entry {
+    version: SecretVersion,
+    /// By uid: an object of the same name may come before its forerunner is known to be gone.
+    users: HashMap<String, ObjectName>,
+    /// The first list that could show it: of those begun before, it is not known whether they would have.
+    since: u64,
+    /// The last list that showed it, or a change while that list was under way.
+    shown: u64,
 }
 
 impl SecretIndex {
-    /// Notes a Secret's version; tells whether that is update.
-    pub fn present(&self, namespace: &str, name: &str, version: &str) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = seen.versions.entry(namespace.to_owned()).or_default();
-        let before = names.insert(name.to_owned(), version.to_owned());
-        before.as_deref() != Some(version)
+    fn lock(&self) -> MutexGuard<'_, Referenced> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets a Secret that is gone; tells whether that is update.
-    pub fn gone(&self, namespace: &str, name: &str) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(names) = seen.versions.get_mut(namespace) else {
-            return false;
-        };
-        let known = names.remove(name).is_some();
-        if names.is_empty() {
-            seen.versions.remove(namespace);
-        }
-        known
-    }
-
-    /// A full list of `scope` (a namespace, or all when empty) was seen: Secrets that were not in `listed` are gone.
-    /// Returns those that it newly knows to be gone.
-    pub fn complete(&self, scope: &str, listed: &HashSet<(String, String)>) -> Vec<(String, String)> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.complete.insert(scope.to_owned());
-        let mut lost = Vec::new();
-        seen.versions.retain(|namespace, names| {
-            if scope.is_empty() || namespace == scope {
-                names.retain(|name, _| {
-                    let key = (namespace.clone(), name.clone());
-                    let there = listed.contains(&key);
-                    if !there {
-                        lost.push(key);
-                    }
-                    there
-                });
-            }
-            !names.is_empty()
-        });
-        lost
-    }
-
-    /// What is known of one Secret.
-    pub fn version(&self, namespace: &str, name: &str) -> SecretVersion {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.versions.get(namespace).and_then(|names| names.get(name)) {
-            Some(version) => SecretVersion::Present(version.clone()),
-            None if seen.complete.contains("") || seen.complete.contains(namespace) => SecretVersion::Gone,
-            None => SecretVersion::Unknown,
-        }
-    }
-}
-
-/// Which resources refer to which Secret.
-#[derive(Default)]
-pub struct SecretUsers(Mutex<Users>);
-
-#[derive(Default)]
-struct Users {
-    by_secret: HashMap<(String, String), HashSet<ObjectName>>,
-    by_resource: HashMap<String, Vec<(String, String)>>,
-}
-
-impl SecretUsers {
     /// Notes what a resource refers to.
     pub fn refer(&self, uid: &str, resource: &ObjectName, spec: &VodMessageCallbackSpec) {
-        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.lock();
         let now: Vec<_> = referenced(spec)
             .into_iter()
             .map(|name| (resource.namespace.clone(), name))
             .collect();
-        if users.by_resource.get(uid) == Some(&now) {
+        if index.by_resource.get(uid) == Some(&now) {
             return;
         }
-        users.let_go(uid, resource);
+        let before = index.by_resource.insert(uid.to_owned(), now.clone());
+        let since = index.begun + 1;
         for secret in &now {
-            users
-                .by_secret
-                .entry(secret.clone())
-                .or_default()
-                .insert(resource.clone());
+            let entry = index.by_secret.entry(secret.clone()).or_insert_with(|| Entry {
+                version: SecretVersion::Unknown,
+                users: HashMap::new(),
+                since,
+                shown: 0,
+            });
+            entry.users.insert(uid.to_owned(), resource.clone());
         }
-        users.by_resource.insert(uid.to_owned(), now);
+        // After that, so that nothing is forgotten of a Secret that is referred to all along.
+        let dropped = before.into_iter().flatten().filter(|secret| !now.contains(secret));
+        dropped.for_each(|secret| index.let_go(uid, &secret));
     }
 
     /// Forgets a resource that is gone.
-    pub fn forget(&self, uid: &str, resource: &ObjectName) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .let_go(uid, resource);
+    pub fn forget(&self, uid: &str) {
+        let mut index = self.lock();
+        for secret in index.by_resource.remove(uid).unwrap_or_default() {
+            index.let_go(uid, &secret);
+        }
     }
 
-    /// The resources that refer to a Secret.
-    pub fn of(&self, namespace: &str, name: &str) -> Vec<ObjectName> {
-        let users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = users.by_secret.get(&(namespace.to_owned(), name.to_owned()));
-        found.map(|names| names.iter().cloned().collect()).unwrap_or_default()
+    /// What is known of one Secret.
+    pub fn version(&self, namespace: &str, name: &str) -> SecretVersion {
+        let index = self.lock();
+        let entry = index.by_secret.get(&(namespace.to_owned(), name.to_owned()));
+        entry.map_or(SecretVersion::Unknown, |entry| entry.version.clone())
+    }
+
+    /// Notes a Secret's version. Returns who refers to it, if that is new.
+    pub fn present(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectName> {
+        let mut index = self.lock();
+        let shown = index.begun;
+        index.note(namespace, name, shown, SecretVersion::Present(version.to_owned()))
+    }
+
+    /// Notes that a Secret was deleted. Returns who refers to it, if that is new.
+    pub fn gone(&self, namespace: &str, name: &str) -> Vec<ObjectName> {
+        let mut index = self.lock();
+        let shown = index.begun;
+        index.note(namespace, name, shown, SecretVersion::Gone)
+    }
+
+    /// A list of `scope` (a namespace, or all when empty) begins.
+    pub fn list_begins(&self, scope: &str) {
+        let mut index = self.lock();
+        index.begun += 1;
+        let begun = index.begun;
+        index.lists.insert(scope.to_owned(), begun);
+    }
+
+    /// The list of `scope` is complete: Secrets that were referred to when it began, and that it did not show, do not
+    /// exist. Returns who refers to those that it newly knows to be gone.
+    pub fn list_ends(&self, scope: &str) -> Vec<ObjectName> {
+        let mut index = self.lock();
+        let Some(list) = index.lists.remove(scope) else {
+            return Vec::new();
+        };
+        let missing = |(namespace, _): &SecretName, entry: &Entry| {
+            (scope.is_empty() || namespace == scope) && entry.since <= list && entry.shown < list
+        };
+        let gone = index.by_secret.iter_mut().filter(|(name, entry)| missing(name, entry));
+        gone.filter(|(_, entry)| entry.version != SecretVersion::Gone)
+            .flat_map(|(_, entry)| {
+                entry.version = SecretVersion::Gone;
+                entry.users.values().cloned()
+            })
+            .collect()
     }
 }
 
-impl Users {
-    fn let_go(&mut self, uid: &str, resource: &ObjectName) {
-        for secret in self.by_resource.remove(uid).unwrap_or_default() {
-            if let Some(names) = self.by_secret.get_mut(&secret) {
-                names.remove(resource);
-                if names.is_empty() {
-                    self.by_secret.remove(&secret);
-                }
+impl Referenced {
+    fn note(&mut self, namespace: &str, name: &str, shown: u64, version: SecretVersion) -> Vec<ObjectName> {
+        let Some(entry) = self.by_secret.get_mut(&(namespace.to_owned(), name.to_owned())) else {
+            return Vec::new();
+        };
+        entry.shown = shown;
+        if entry.version == version {
+            return Vec::new();
+        }
+        entry.version = version;
+        entry.users.values().cloned().collect()
+    }
+
+    fn let_go(&mut self, uid: &str, secret: &SecretName) {
+        if let Some(entry) = self.by_secret.get_mut(secret) {
+            entry.users.remove(uid);
+            if entry.users.is_empty() {
+                self.by_secret.remove(secret);
             }
         }
     }
@@ -242,30 +254,5 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_gone_is_forgotten_and_known_to_be_gone() {
-        let index = SecretIndex::default();
-        assert_eq!(index.version("a", "x"), SecretVersion::Unknown, "no list was seen yet");
-        assert!(index.present("a", "x", "1") && !index.present("a", "x", "1") && index.present("a", "x", "2"));
-        assert!(index.present("a", "y", "3") && index.present("b", "z", "4"));
-        let listed = HashSet::from([("a".to_owned(), "x".to_owned())]);
-        assert_eq!(index.complete("a", &listed), [("a".to_owned(), "y".to_owned())]);
-        assert_eq!(index.version("a", "x"), SecretVersion::Present("2".into()));
-        assert_eq!(index.version("a", "y"), SecretVersion::Gone);
-        assert_eq!(
-            index.version("b", "other"),
-            SecretVersion::Unknown,
-            "that list was of another namespace"
-        );
-        assert!(index.gone("a", "x") && !index.gone("a", "x"));
-        assert_eq!(index.version("a", "x"), SecretVersion::Gone);
-        assert_eq!(index.complete("", &HashSet::new()), [("b".to_owned(), "z".to_owned())]);
-        assert!(
-            index.0.lock().unwrap().versions.is_empty(),
-            "nothing is kept of what is gone"
-        );
-    }
-}
+#[path = "secrets_tests.rs"]
+mod tests;

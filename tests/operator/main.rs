@@ -21,3 +21,4 @@ mod process;
 mod queue;
 mod restart;
 mod secrets;
+mod watches;

@@ -80,6 +80,40 @@ async fn metrics_are_the_contracts_with_bounded_labels() {
     assert_eq!(format!("{sets:.0}"), seen.to_string());
 }
 
+/// By name only where asked, and only while they are not Ready.
+#[tokio::test]
+async fn resources_that_are_not_ready_have_a_series_where_asked() {
+    let stage = Stage::set().await;
+    let operator = stage
+        .operator(&["--check-interval", "1h", "--metrics-per-resource"])
+        .await;
+    stage.apply(&stage.http("well")).await;
+    stage.apply(&stage.http("lacking").secret("missing")).await;
+    stage.ready("well", "Applied").await;
+    stage.not_ready("lacking", "SecretNotFound").await;
+    let series = async || {
+        let metrics = operator.metrics().await.unwrap();
+        let all = metrics.matching("vod_operator_resource_ready", &[]);
+        all.map(|sample| (sample.labels.clone(), format!("{:.0}", sample.value)))
+            .collect::<Vec<_>>()
+    };
+    let labels = [
+        ("namespace", stage.ns.as_str()),
+        ("name", "lacking"),
+        ("reason", "SecretNotFound"),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let expected = vec![(labels, "0".to_owned())];
+    eventually("one series", async || series().await == expected)
+        .await
+        .unwrap();
+    stage
+        .access_key("missing", vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
+        .await;
+    stage.ready("lacking", "Applied").await;
+    eventually("none", async || series().await.is_empty()).await.unwrap();
+}
+
 /// Who, which fields, the RequestId: one line of JSON for each change, and none for what changes nothing.
 #[tokio::test]
 async fn each_change_is_one_line_of_the_log() {

@@ -108,8 +108,13 @@ impl Stage {
 
     /// Lets a second pass: creation times are whole seconds, and within one the uid decides which is the older.
     pub async fn older(&self, name: &str) {
+        self.older_in(&self.ns, name).await;
+    }
+
+    /// The same for one of another namespace.
+    pub async fn older_in(&self, ns: &str, name: &str) {
         let created = |vmc: &Value| vmc["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
-        let first = created(&self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()).unwrap();
+        let first = created(&self.cluster.vmc(ns, name).await.unwrap().unwrap()).unwrap();
         harness::eventually("the next second", async || {
             let probe = format!("second-{}", std::process::id());
             self.cluster.secret(&self.ns, &probe, &[("x", "y")]).await.unwrap();

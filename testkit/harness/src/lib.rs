@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod api_proxy;
 mod cluster;
 mod gate;
 mod metrics;
@@ -36,6 +37,7 @@ mod output;
 mod vmc;
 mod wait;
 
+pub use api_proxy::{ApiProxy, Asked};
 pub use cluster::{Cluster, FIELD_MANAGER, vmc_resource};
 pub use control_plane::{ControlPlane, Error, Result, free_port};
 pub use gate::Gate;
