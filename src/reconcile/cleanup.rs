@@ -12,7 +12,7 @@ use super::object_state::Sets;
 use super::pass::Pass;
 use super::release::HeldBy;
 use super::report::{StatusUpdate, last_error};
-use super::{convert, finalizer, observe};
+use super::{convert, crd_going, finalizer, observe};
 use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy};
 use crate::domain::Baseline;
 use crate::events::{EventReason, Notice};
@@ -25,6 +25,9 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     let settings = settings_to_remove(pass);
     if settings.is_empty() {
         return release(pass, kept_notice(pass)).await;
+    }
+    if Box::pin(crd_going::is_going(&pass.ctx.client, &pass.resource)).await? {
+        return release(pass, Some(lost_with_the_crd(pass))).await;
     }
     let removed = remove(pass, turn, &settings).await;
     let failure = match removed {
@@ -162,6 +165,15 @@ fn may_release(pass: &Pass, reason: Reason) -> bool {
     state
         .late_attempts
         .failed(HeldBy::of(reason), grace_is_over, Instant::now())
+}
+
+/// What is told of a resource that goes with the CRD: nobody asked for its setting to be removed.
+fn lost_with_the_crd(pass: &Pass) -> Notice {
+    let spec = &pass.resource.spec;
+    tracing::warn!(region = %spec.region, app = %spec.app_id, "released, because the CRD is being deleted; its setting stays at the service");
+    pass.ctx.metrics.released("CrdDeleted");
+    let why = "it was deleted together with its CRD";
+    Notice::warning(EventReason::Released, left_behind(pass, why))
 }
 
 /// What is told of a resource whose setting could not be removed in time.

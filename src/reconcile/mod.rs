@@ -9,6 +9,7 @@ pub mod claims;
 mod cleanup;
 pub mod context;
 pub(crate) mod convert;
+mod crd_going;
 pub mod decide;
 mod drift;
 pub(crate) mod facts;

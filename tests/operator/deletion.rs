@@ -1,9 +1,15 @@
 //! Contract 3, "Deletion": guarded, by the policy of the moment, and never for ever.
 
+use harness::eventually;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::DeleteParams;
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID};
 
 use crate::stage::{Stage, app};
+
+const CRD: &str = "vodmessagecallbacks.vod-operator.dev";
 
 #[tokio::test]
 async fn delete_removes_the_setting() {
@@ -331,4 +337,59 @@ async fn a_set_whose_answer_was_lost_is_not_left_behind() {
             assert_eq!(stage.live(name), None, "{name}, restarted: {restarted}");
         }
     }
+
+/// Deletes the CRD, as `kubectl delete -f install.yaml` does.
+async fn delete_crd(stage: &Stage) -> Api<CustomResourceDefinition> {
+    let crds: Api<CustomResourceDefinition> = Api::all(stage.cluster.client());
+    crds.delete(CRD, &DeleteParams::default()).await.unwrap();
+    crds
+}
+
+async fn crd_is_gone(crds: &Api<CustomResourceDefinition>) {
+    eventually("the CRD is gone", async || crds.get_opt(CRD).await.unwrap().is_none())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_crd_that_is_deleted_takes_no_setting_along() {
+    let stage = Stage::set_apart().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    for name in ["one", "two"] {
+        stage.apply(&stage.http(name)).await;
+        stage.ready(name, "Applied").await;
+    }
+    let crds = delete_crd(&stage).await;
+    crd_is_gone(&crds).await;
+    for name in ["one", "two"] {
+        let told = stage.cluster.wait_event(&stage.ns, name, "Released").await.unwrap();
+        assert_eq!(told.type_.as_deref(), Some("Warning"));
+        assert!(told.note.unwrap().contains("CRD"), "it says why");
+        assert_eq!(stage.deletes(name), 0);
+        assert!(stage.live(name).is_some());
+    }
+    let metrics = operator.metrics().await.unwrap();
+    let released = metrics.sum("vod_operator_released_total", &[("reason", "CrdDeleted")]);
+    assert!(released > 1.5);
+}
+
+#[tokio::test]
+async fn a_crd_that_was_deleted_before_the_operator_came_takes_no_setting_along() {
+    let stage = Stage::set_apart().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("late")).await;
+    stage.ready("late", "Applied").await;
+    operator.sigterm_and_wait().await.unwrap();
+    let crds = delete_crd(&stage).await;
+    eventually("Kubernetes deletes the resource", async || {
+        let late = stage.cluster.vmc(&stage.ns, "late").await.unwrap().unwrap();
+        late["metadata"]["deletionTimestamp"].is_string()
+    })
+    .await
+    .unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    crd_is_gone(&crds).await;
+    stage.cluster.wait_event(&stage.ns, "late", "Released").await.unwrap();
+    assert_eq!(stage.deletes("late"), 0);
+    assert!(stage.live("late").is_some());
 }
