@@ -78,7 +78,7 @@ impl Sts {
             version: VERSION,
             action: "GetCallerIdentity",
         };
-        let answer = self.0.call(endpoint, api, &[], credentials).await?;
+        let answer = Box::pin(self.0.call(endpoint, api, &[], credentials)).await?;
         let identity: Identity = answer.parse()?;
         let sound =
             (1..=32).contains(&identity.account_id.len()) && identity.account_id.bytes().all(|b| b.is_ascii_digit());
@@ -111,7 +111,7 @@ impl Sts {
             version: VERSION,
             action: "AssumeRole",
         };
-        let answer = self.0.call(endpoint, api, &parameters, base).await;
+        let answer = Box::pin(self.0.call(endpoint, api, &parameters, base)).await;
         temporary(&answer.map_err(about_the_role)?, id)
     }
 
@@ -139,7 +139,7 @@ impl Sts {
             version: VERSION,
             action: "AssumeRoleWithOIDC",
         };
-        let answer = self.0.call_unsigned(endpoint, api, &form).await;
+        let answer = Box::pin(self.0.call_unsigned(endpoint, api, &form)).await;
         temporary(&answer.map_err(about_the_role)?, id)
     }
 }

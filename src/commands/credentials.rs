@@ -1,6 +1,7 @@
 //! Whose name a command calls in: a Secret of the cluster, or what the caller's own environment holds.
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -9,7 +10,8 @@ use super::Failure;
 use super::cluster::Cluster;
 use super::service::Service;
 use crate::cli::CredentialArgs;
-use crate::credentials::{Base, CredentialError, Credentials, from_secret_data};
+use crate::credentials::profile::{self, Profile, ProfileError};
+use crate::credentials::{AssumeRole, Base, CredentialError, Credentials, from_secret_data};
 use crate::domain::Region;
 use crate::ownership::ObjectName;
 
@@ -21,8 +23,10 @@ const NONE: &str = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY
 pub enum Own {
     /// A Secret of the cluster, already read.
     Secret(Credentials),
-    /// The environment, RRSA, the ECS instance's role, or the vendor's command-line tool.
-    Environment,
+    /// The environment, RRSA, or the ECS instance's role; where there is none, the current profile.
+    Environment(OnceLock<Profile>),
+    /// A profile of the vendor's command-line tool.
+    Profile(Profile),
 }
 
 impl Own {
@@ -31,10 +35,8 @@ impl Own {
     /// # Errors
     /// A flag that cannot be used, or a Secret that cannot be read or is incomplete.
     pub async fn find(args: &CredentialArgs) -> Result<Self, Failure> {
-        if let Some(profile) = &args.profile {
-            return Err(Failure::usage(format!(
-                "--profile {profile}: profiles cannot be read yet"
-            )));
+        if let Some(name) = &args.profile {
+            return Self::of_profile(Some(name));
         }
         match &args.credentials_secret {
             Some(written) => {
@@ -42,8 +44,12 @@ impl Own {
                 let cluster = Cluster::find().await?;
                 Ok(Self::Secret(read(&cluster, &name).await?))
             }
-            None => Ok(Self::Environment),
+            None => Ok(Self::Environment(OnceLock::new())),
         }
+    }
+
+    fn of_profile(name: Option<&str>) -> Result<Self, Failure> {
+        profile(name).map(Self::Profile)
     }
 
     /// The credentials to call with in `region`.
@@ -51,22 +57,68 @@ impl Own {
     /// # Errors
     /// When there are none.
     pub async fn credentials(&self, service: &Service, region: &Region) -> Result<Arc<Credentials>, Failure> {
-        let base = match self {
-            Self::Secret(credentials) => Base::Given(credentials.clone()),
-            Self::Environment => Base::Ambient,
-        };
-        service
-            .credentials
-            .resolve(&base, None, region)
-            .await
-            .map_err(|error| match error {
-                CredentialError::NoneFound(_) => Failure::unknown(format!("no credentials were found: {NONE}")),
-                CredentialError::Metadata(why) => {
-                    Failure::unknown(format!("no credentials were found ({why}): {NONE}"))
+        match self {
+            Self::Secret(key) => resolve(service, &Base::Given(key.clone()), None, region).await,
+            Self::Profile(profile) => of(profile, service, region).await,
+            Self::Environment(instead) => {
+                if let Some(profile) = instead.get() {
+                    return of(profile, service, region).await;
                 }
-                other => Failure::unknown(other),
-            })
+                match service.credentials.resolve(&Base::Ambient, None, region).await {
+                    Ok(credentials) => Ok(credentials),
+                    // The last resort: what the user has told the vendor's own tool.
+                    Err(CredentialError::NoneFound(_) | CredentialError::Metadata(_)) if profile::exists(var) => {
+                        let profile = profile(None)?;
+                        of(instead.get_or_init(|| profile), service, region).await
+                    }
+                    Err(error) => Err(told(error)),
+                }
+            }
+        }
     }
+}
+
+/// A profile, and on stderr what the user should know of its file.
+fn profile(name: Option<&str>) -> Result<Profile, Failure> {
+    let found = profile::read(var, name).map_err(|error| match (name, &error) {
+        (Some(name), ProfileError::NoProfile { .. }) => Failure::usage(format!("--profile {name}: {error}")),
+        _ => Failure::unknown(error),
+    })?;
+    if let Some(warning) = &found.warning {
+        // Standard error may be closed: no reason to panic.
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
+    Ok(found.profile)
+}
+
+async fn of(profile: &Profile, service: &Service, region: &Region) -> Result<Arc<Credentials>, Failure> {
+    let (base, role) = match profile {
+        Profile::Key(key) => (Base::Given(key.clone()), None),
+        Profile::Role { key, role } => (Base::Given(key.clone()), Some(role)),
+        Profile::EcsRole(name) => (Base::EcsRole(name.clone()), None),
+    };
+    resolve(service, &base, role, region).await
+}
+
+async fn resolve(
+    service: &Service,
+    base: &Base,
+    role: Option<&AssumeRole>,
+    region: &Region,
+) -> Result<Arc<Credentials>, Failure> {
+    service.credentials.resolve(base, role, region).await.map_err(told)
+}
+
+fn told(error: CredentialError) -> Failure {
+    match error {
+        CredentialError::NoneFound(_) => Failure::unknown(format!("no credentials were found: {NONE}")),
+        CredentialError::Metadata(why) => Failure::unknown(format!("no credentials were found ({why}): {NONE}")),
+        other => Failure::unknown(other),
+    }
+}
+
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn secret_name(written: &str) -> Result<ObjectName, Failure> {

@@ -41,7 +41,8 @@ pub(super) trait Refusal: Clone + Send + 'static {
     fn lasts(&self) -> bool;
 }
 
-type Asking<V, E> = Shared<BoxFuture<'static, Result<V, E>>>;
+type Ask<V, E> = BoxFuture<'static, Result<V, E>>;
+type Asking<V, E> = Shared<Ask<V, E>>;
 
 /// The answers, by credential.
 pub(super) struct AskOnce<V: Held, E: Refusal>(Arc<Mutex<Answers<V, E>>>);
@@ -55,7 +56,7 @@ struct Answer<V: Held, E: Refusal> {
     used: Instant,
     value: Option<V>,
     /// Dropped with the last who waits for it, so that the next one asks anew.
-    asking: HashMap<EndpointUrl, WeakShared<BoxFuture<'static, Result<V, E>>>>,
+    asking: HashMap<EndpointUrl, WeakShared<Ask<V, E>>>,
     failed: HashMap<EndpointUrl, Failed<E>>,
 }
 
@@ -66,10 +67,10 @@ struct Failed<E> {
 }
 
 /// What a caller is to do.
-enum Next<V: Held, E: Refusal, A> {
+enum Next<V: Held, E: Refusal> {
     Take(Result<V, E>),
     Await { asking: Asking<V, E>, old: Option<V> },
-    AwaitOther { asking: Asking<V, E>, ask: A },
+    AwaitOther { asking: Asking<V, E>, ask: Ask<V, E> },
 }
 
 impl<V: Held + Sync, E: Refusal + Sync> AskOnce<V, E> {
@@ -81,10 +82,14 @@ impl<V: Held + Sync, E: Refusal + Sync> AskOnce<V, E> {
     }
 
     /// The answer about `id`; `ask` puts the question to `at` if nobody has, and its failure is remembered for `at`.
-    pub(super) async fn get<A>(&self, id: CredentialId, at: &EndpointUrl, ask: A) -> Result<V, E>
-    where
-        A: Future<Output = Result<V, E>> + Send + 'static,
-    {
+    pub(super) async fn get(
+        &self,
+        id: CredentialId,
+        at: &EndpointUrl,
+        ask: impl Future<Output = Result<V, E>> + Send + 'static,
+    ) -> Result<V, E> {
+        // Boxed at once: what is passed on from here is passed by value, and questions are large.
+        let ask = ask.boxed();
         let mut next = self.next(id, at, true, ask);
         if let Next::AwaitOther { asking, ask } = next {
             if let Ok(Ok(value)) = tokio::time::timeout(PATIENCE, asking).await {
@@ -111,10 +116,7 @@ impl<V: Held + Sync, E: Refusal + Sync> AskOnce<V, E> {
         }
     }
 
-    fn next<A>(&self, id: CredentialId, at: &EndpointUrl, patient: bool, ask: A) -> Next<V, E, A>
-    where
-        A: Future<Output = Result<V, E>> + Send + 'static,
-    {
+    fn next(&self, id: CredentialId, at: &EndpointUrl, patient: bool, ask: Ask<V, E>) -> Next<V, E> {
         let now = Instant::now();
         let mut answers = lock(&self.0);
         answers.sweep(now);
@@ -154,7 +156,7 @@ async fn remembered<V: Held, E: Refusal>(
     answers: Arc<Mutex<Answers<V, E>>>,
     id: CredentialId,
     at: EndpointUrl,
-    ask: impl Future<Output = Result<V, E>>,
+    ask: Ask<V, E>,
 ) -> Result<V, E> {
     let result = ask.await;
     let mut answers = lock(&answers);

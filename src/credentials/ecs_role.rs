@@ -61,6 +61,14 @@ impl EcsRole {
         })
     }
 
+    /// The same instance's role of that name.
+    pub fn named(&self, name: Option<&str>) -> Self {
+        Self {
+            role_name: name.map(str::to_owned).or_else(|| self.role_name.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Which credential it is.
     pub fn id(&self) -> CredentialId {
         CredentialId::of_parts("ecs", &[&self.address, self.role_name.as_deref().unwrap_or_default()])
@@ -71,7 +79,7 @@ impl EcsRole {
     /// # Errors
     /// When the metadata service is not there or the instance has no role.
     pub async fn fetch(&self) -> Result<Credentials, CredentialError> {
-        let token = match self.token().await {
+        let token = match Box::pin(self.token()).await {
             Ok(token) => Some(token),
             Err(_) if self.v1_allowed => None,
             Err(why) => {
@@ -83,7 +91,7 @@ impl EcsRole {
         let role = match &self.role_name {
             Some(name) => name.clone(),
             None => {
-                let names = self.get(ROLES, token.as_ref()).await?.text;
+                let names = Box::pin(self.get(ROLES, token.as_ref())).await?.text;
                 names.lines().next().unwrap_or_default().trim().to_owned()
             }
         };
@@ -94,7 +102,7 @@ impl EcsRole {
         if !role.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b)) {
             return Err(CredentialError::Metadata("the role's name is none".to_owned()));
         }
-        let answer = self.get(&format!("{ROLES}{role}"), token.as_ref()).await?;
+        let answer = Box::pin(self.get(&format!("{ROLES}{role}"), token.as_ref())).await?;
         let parsed: RoleCredentials = serde_json::from_str(&answer.text)
             .map_err(|_| CredentialError::Metadata("an answer that is not one".to_owned()))?;
         if parsed.code != "Success" {

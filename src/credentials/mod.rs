@@ -7,6 +7,7 @@ mod ambient;
 mod ask_once;
 mod ecs_role;
 mod identity;
+pub mod profile;
 mod provider;
 mod secret;
 mod service_account;
@@ -33,6 +34,8 @@ pub enum Base {
     Given(Credentials),
     /// The operator's.
     Ambient,
+    /// Those of the ECS instance's role, by name where one is given.
+    EcsRole(Option<String>),
     /// Those of a role for a ServiceAccount of the resource's namespace.
     ServiceAccount(ServiceAccountRole),
 }

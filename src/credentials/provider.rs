@@ -41,7 +41,8 @@ impl Held for Temporary {
 
 impl Refusal for CredentialError {
     fn lasts(&self) -> bool {
-        !self.is_expired_base()
+        // What the API server refuses is asked of it again: it is ours, and a ServiceAccount may come any moment.
+        !self.is_expired_base() && !matches!(self, Self::ServiceAccount { .. } | Self::TokenRequest(_))
     }
 }
 
@@ -102,6 +103,7 @@ impl CredentialProvider {
         match base {
             Base::Given(credentials) => Ok(Arc::new(credentials.clone())),
             Base::Ambient => Box::pin(self.ambient(endpoint)).await,
+            Base::EcsRole(name) => Box::pin(self.ecs_role(self.ecs.named(name.as_deref()), endpoint)).await,
             Base::ServiceAccount(account) => Box::pin(self.service_account(account, endpoint)).await,
         }
     }
@@ -156,12 +158,15 @@ impl CredentialProvider {
             return self.once(id, endpoint, fetch).await;
         }
         if !environment.ecs_disabled {
-            let ecs = self.ecs.clone();
-            return self.once(ecs.id(), endpoint, async move { ecs.fetch().await }).await;
+            return self.ecs_role(self.ecs.clone(), endpoint).await;
         }
         Err(CredentialError::NoneFound(
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or give its ServiceAccount a role (RRSA)".to_owned(),
         ))
+    }
+
+    async fn ecs_role(&self, ecs: EcsRole, endpoint: &EndpointUrl) -> Result<Arc<Credentials>, CredentialError> {
+        self.once(ecs.id(), endpoint, async move { ecs.fetch().await }).await
     }
 
     async fn once(

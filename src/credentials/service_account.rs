@@ -81,7 +81,8 @@ impl TokenRequests {
             },
             ..TokenRequest::default()
         };
-        let made = match api.create_token_request(name, &PostParams::default(), &request).await {
+        let parameters = PostParams::default();
+        let made = match Box::pin(api.create_token_request(name, &parameters, &request)).await {
             Ok(made) => made,
             Err(kube::Error::Api(status)) if status.is_forbidden() => {
                 return Err(refused(

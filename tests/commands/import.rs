@@ -256,6 +256,36 @@ async fn credentials_from_a_secret_of_the_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_profile_of_the_vendors_tool_stands_in_where_nothing_else_does() {
+    let stage = Stage::set().await;
+    stage.put(REGION, "app-1000000", SETTINGS[0].1);
+    std::fs::create_dir_all(stage.dir.path(".aliyun")).unwrap();
+    let profiles = serde_json::json!({ "current": "mine", "profiles": [
+        { "name": "mine", "mode": "AK", "access_key_id": KEY_ID, "access_key_secret": KEY_SECRET },
+        { "name": "wrong", "mode": "AK", "access_key_id": KEY_ID, "access_key_secret": "ExampleGuess" },
+    ]});
+    let file = stage.dir.write(".aliyun/config.json", &profiles.to_string());
+    let mode = |mode| std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o600);
+    let import = ["import", "--region", REGION];
+    let current = done(stage.command(&import)).await;
+    assert_eq!(current.code, 0, "{current:?}");
+    assert!(!current.stderr.contains("chmod"), "{current:?}");
+    let named = |name: &'static str| [&import[..], &["--profile", name]].concat();
+    mode(0o644);
+    let mine = done(stage.command(&named("mine"))).await;
+    assert_eq!(mine.code, 0, "{mine:?}");
+    assert!(mine.stderr.contains("chmod 600"), "{mine:?}");
+    mode(0o600);
+    done(stage.command(&named("nobody")))
+        .await
+        .is_refused(2, "--profile nobody");
+    let wrong = done(stage.with_key(&named("wrong"))).await;
+    assert_eq!(wrong.code, 3, "what is named comes before the environment: {wrong:?}");
+    assert!(!format!("{wrong:?}").contains("ExampleGuess"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_said_and_the_others_are_printed() {
     let stage = Stage::set().await;
     stage.put(REGION, "good", SETTINGS[0].1);

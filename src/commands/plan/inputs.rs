@@ -85,7 +85,8 @@ impl Sources<'_> {
         let named = references::credentials_name(spec);
         let base = match (named, self.own) {
             (_, Own::Secret(given)) => Base::Given(given.clone()),
-            (Some(name), Own::Environment) => {
+            (_, Own::Profile(_)) => self.own_base(&region).await?,
+            (Some(name), Own::Environment(_)) => {
                 let found = self.secret(namespace, name).await;
                 match found.as_ref() {
                     // Without a cluster nobody can know whether the Secret is there.
@@ -99,7 +100,7 @@ impl Sources<'_> {
                     }
                 }
             }
-            (None, Own::Environment) => {
+            (None, Own::Environment(_)) => {
                 stands_in = true;
                 self.own_base(&region).await?
             }
