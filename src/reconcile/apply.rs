@@ -4,6 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::carry_out::carry_out;
+use super::claims::{self, Learned};
 use super::decide::{KeyStanding, Observed, OwedReadBack, Plan};
 use super::failure::Failure;
 use super::next_action::End;
@@ -16,7 +17,7 @@ use super::{act, convert, finalizer, warnings};
 use crate::api::ManagementPolicy;
 use crate::events::{EventReason, Notice};
 use crate::service::Turn;
-use crate::status::Outcome;
+use crate::status::{Outcome, Reason};
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
             if !pass.ctx.claim.holds() {
                 return Err(Failure::StaleLeader);
             }
+            claims::note_refusal(pass, &failure);
             if let Some(mut update) = failed(pass, &failure) {
                 update.events.splice(0..0, spec_warnings(pass));
                 tracing::info!(class = failure.class(), "reconcile failed");
@@ -48,9 +50,10 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
             return Err(failure);
         }
     };
-    update.account = seen.account;
+    let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, seen.learned);
+    update.account = evidence.account;
     update.endpoint = seen.endpoint;
-    update.observed_secrets = Some(seen.secrets);
+    update.observed_secrets = Some(evidence.secrets);
     update.handled.clone_from(&pass.inputs.requested);
     update.last_error.get_or_insert(None);
     update.events.splice(0..0, spec_warnings(pass));
@@ -87,10 +90,11 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     let asked_at = Instant::now();
     let inputs = Box::pin(observe::inputs(pass, turn)).await?;
     let access = &inputs.access;
+    pass.seen().accepted = true;
     let (moved, left_behind) = moved_account(pass, &inputs);
     let note_account = || {
         let mut seen = pass.seen();
-        seen.account = access.account.account().map(|id| id.0.clone());
+        seen.learned = Learned::of(&access.account);
         seen.endpoint = Some(access.endpoint.as_str().to_owned());
     };
     // Of another account only once something was done there: until then the old one is what the words are about.
@@ -174,7 +178,7 @@ fn not_before(pass: &Pass, asked_at: Instant) -> Instant {
 
 /// Credentials that now belong to another account leave the old account's setting behind.
 fn moved_account(pass: &Pass, inputs: &Inputs) -> (bool, Option<Notice>) {
-    let (Some(old), Some(new)) = (&pass.status.account_id, inputs.access.account.account()) else {
+    let (Some(old), Some(new)) = (&pass.account(), inputs.access.account.account()) else {
         return (false, None);
     };
     if *old == new.0 {
@@ -198,10 +202,15 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     if !told.passes {
         pass.entry.lock().failing.ended();
     }
+    // A role that STS does not give is as good as refused; what VOD does not permit was asked for by somebody.
+    let refused =
+        told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.accepted);
+    let learned = if refused { Learned::Refused } else { seen.learned };
+    let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, learned);
     let mut update = StatusUpdate {
         last_error: last_error(failure, Timestamp::now()).map(Some),
         handled: pass.inputs.requested.clone(),
-        account: seen.account,
+        account: evidence.account,
         endpoint: seen.endpoint,
         // What may have been carried out must be known when the resource goes, also to another process.
         unconfirmed: seen.sent.map(Some),
@@ -232,7 +241,7 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
         }
     } else {
         // What waits for a retry must find its Secrets changed again after a restart.
-        update.observed_secrets = (!told.passes).then_some(seen.secrets);
+        update.observed_secrets = (!told.passes).then_some(evidence.secrets);
         update.outcome = Some(Outcome::new(told.reason, told.message));
         update
             .events

@@ -6,13 +6,15 @@ use futures::{StreamExt, stream};
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
+use super::failure::Failure;
 use super::pass::Pass;
 use super::trigger::{SecretVersion, version_of};
 use super::{observe, secrets};
-use crate::api::VodMessageCallback;
+use crate::api::{ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey};
 use crate::ownership::{Claim, ObjectName, Ownership};
 use crate::service::Turn;
+use crate::status::Reason;
 
 /// So many are asked at once.
 const AT_ONCE: usize = 16;
@@ -29,6 +31,85 @@ pub fn proven_by_status(resource: &VodMessageCallback, version: Option<&str>) ->
         .clone()
         .filter(|_| same_secret && same_spec)
         .map(AccountId)
+}
+
+/// What an attempt learned of the account behind the credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Learned {
+    /// Nothing: it did not get that far, or the account is another one where nothing was done yet.
+    #[default]
+    Nothing,
+    /// STS named it.
+    Account(String),
+    /// They were accepted, but STS did not say whose they are.
+    Unnamed,
+    /// They were refused.
+    Refused,
+}
+
+impl Learned {
+    /// From credentials that were accepted.
+    pub fn of(account: &AccountKey) -> Self {
+        account
+            .account()
+            .map_or(Self::Unnamed, |id| Self::Account(id.0.clone()))
+    }
+}
+
+/// What the status says of the account and of the Secrets.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The account; `Some(None)`: none any more.
+    pub account: Option<Option<String>>,
+    /// The Secrets, by version.
+    pub secrets: Vec<ObservedSecret>,
+}
+
+/// Keeps the status honest: the account that it names was always proven with the very version of the Secret that it
+/// names, so that a restarted operator can rest on it.
+pub fn evidence(
+    resource: &VodMessageCallback,
+    status: &VodMessageCallbackStatus,
+    read: Vec<ObservedSecret>,
+    learned: Learned,
+) -> Evidence {
+    let name = secrets::credentials_name(&resource.spec).unwrap_or_default();
+    let before = version_of(&status.observed_secrets, name);
+    let same = version_of(&read, name) == before;
+    let mut secrets = read;
+    let account = match learned {
+        Learned::Account(id) => Some(Some(id)),
+        Learned::Refused => Some(None),
+        Learned::Unnamed if same => None,
+        Learned::Unnamed => Some(None),
+        Learned::Nothing => {
+            // The version that the account was proven with stays beside it; the other one is looked at again.
+            if status.account_id.is_some() {
+                secrets.retain(|secret| secret.name != name);
+                secrets.extend(before.map(|version| ObservedSecret {
+                    name: name.to_owned(),
+                    resource_version: version.to_owned(),
+                }));
+            }
+            None
+        }
+    };
+    Evidence { account, secrets }
+}
+
+/// Credentials that VOD refused own nothing from now on.
+pub fn note_refusal(pass: &Pass, failure: &Failure) {
+    let refused = matches!(
+        failure,
+        Failure::Stalled {
+            reason: Reason::InvalidCredentials,
+            ..
+        }
+    );
+    if refused {
+        let woken = pass.ctx.ownership().refused(&pass.uid);
+        pass.ctx.wake_all(woken);
+    }
 }
 
 /// What the watches prove of a resource's account before it is asked.
@@ -83,3 +164,7 @@ async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
     let woken = ctx.ownership().cannot_be_known(&uid);
     ctx.wake_all(woken);
 }
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod tests;

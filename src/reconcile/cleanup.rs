@@ -12,7 +12,7 @@ use super::object_state::Sets;
 use super::pass::Pass;
 use super::release::HeldBy;
 use super::report::{StatusUpdate, last_error};
-use super::{convert, crd_going, finalizer, observe};
+use super::{claims, convert, crd_going, finalizer, observe};
 use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy};
 use crate::domain::Baseline;
 use crate::events::{EventReason, Notice};
@@ -40,6 +40,7 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     let Some(reason) = failure.told().map(|told| told.reason) else {
         return Err(failure);
     };
+    claims::note_refusal(pass, &failure);
     if may_release(pass, reason) {
         let notice = given_up(pass, &failure);
         return release(pass, Some(notice)).await;
@@ -72,7 +73,7 @@ fn kept_notice(pass: &Pass) -> Option<Notice> {
 
 fn left_behind(pass: &Pass, why: &str) -> String {
     let spec = &pass.resource.spec;
-    let account = pass.status.account_id.as_deref().unwrap_or("unknown");
+    let account = pass.account().unwrap_or_else(|| "unknown".to_owned());
     format!(
         "released without removing the setting of account {account}, region {}, app {}; remove it there if it is not wanted: {why}",
         spec.region, spec.app_id
@@ -102,7 +103,7 @@ fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
 /// Removes the setting, if it is this resource's. Returns what is to be told.
 async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result<Option<Notice>, Failure> {
     let access = Box::pin(observe::access_only(pass, turn)).await?;
-    if let (Some(old), Some(new)) = (&pass.status.account_id, access.account.account())
+    if let (Some(old), Some(new)) = (&pass.account(), access.account.account())
         && *old != new.0
     {
         let note = format!("the credentials now belong to account {new}: the setting of account {old} stays as it is");
@@ -179,7 +180,7 @@ fn lost_with_the_crd(pass: &Pass) -> Notice {
 /// What is told of a resource whose setting could not be removed in time.
 fn given_up(pass: &Pass, failure: &Failure) -> Notice {
     let spec = &pass.resource.spec;
-    let account = pass.status.account_id.as_deref().unwrap_or("unknown");
+    let account = pass.account().unwrap_or_else(|| "unknown".to_owned());
     let told = failure.told();
     let why = told.as_ref().map_or("", |told| told.message);
     tracing::warn!(account, region = %spec.region, app = %spec.app_id, class = failure.class(), "released; its setting stays at the service");

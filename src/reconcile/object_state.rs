@@ -32,6 +32,8 @@ pub struct ObjectState {
     pub status: StatusCopy,
     /// Attempts of a deletion whose grace period was over.
     pub late_attempts: LateAttempts,
+    /// The last account that the status named.
+    pub account: Option<String>,
     /// What the metric counts it under.
     pub shown: Shown,
 }

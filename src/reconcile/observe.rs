@@ -189,7 +189,7 @@ async fn resolved(pass: &Pass, turn: &Turn, base: Base) -> Result<Access, Failur
             .unwrap_or_else(|| default_session_name(&pass.name.namespace)),
     });
     let sts = ctx.endpoints.sts(&region);
-    let found = turn.away(async {
+    let found = turn.away(Box::pin(async {
         let mut credentials = ctx.credentials.resolve(&base, role.as_ref(), &region).await?;
         let mut asked = ctx.identities.account_of(&credentials, &sts).await;
         // Those of the operator's own that ended early are fetched again, and the question is put at once.
@@ -199,7 +199,7 @@ async fn resolved(pass: &Pass, turn: &Turn, base: Base) -> Result<Access, Failur
             asked = ctx.identities.account_of(&credentials, &sts).await;
         }
         Ok::<_, CredentialError>((credentials, asked))
-    });
+    }));
     let (credentials, asked) = found.await?;
     let (account, account_note) = match asked {
         Ok(id) => (AccountKey::Account(id), None),

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
+use super::claims::Learned;
 use super::context::Context;
 use super::decide::holds;
 use super::drift::found_words;
@@ -54,8 +55,10 @@ pub struct Pass {
 pub struct Seen {
     /// The Secrets that it read.
     pub secrets: Vec<ObservedSecret>,
-    /// The account, where STS named it. A resource that waits for its owner to go must know it after a restart.
-    pub account: Option<String>,
+    /// Whose account it is. A resource that waits for its owner to go must know it after a restart.
+    pub learned: Learned,
+    /// Whether the credentials were accepted.
+    pub accepted: bool,
     /// The service's address.
     pub endpoint: Option<String>,
     /// What was sent by a Set that has no answer yet.
@@ -86,6 +89,9 @@ impl Pass {
                 if ready_reason(&status.conditions) == Some(Reason::Contested) {
                     state.contest = Contest::resumed_contested(now);
                 }
+            }
+            if status.account_id.is_some() {
+                state.account.clone_from(&status.account_id);
             }
             state.shown = match inputs.deleting {
                 true => Shown::Deleting,
@@ -131,6 +137,14 @@ impl Pass {
     /// Whether the status says that the present generation is held by the service.
     pub fn holds_generation(&self) -> bool {
         holds(&self.status, self.inputs.generation)
+    }
+
+    /// The account that the setting is of, also while the credentials are refused and the status names none for them.
+    pub fn account(&self) -> Option<String> {
+        self.status
+            .account_id
+            .clone()
+            .or_else(|| self.entry.lock().account.clone())
     }
 
     /// How urgent it is.
@@ -193,7 +207,10 @@ impl Pass {
                 && newest.metadata.generation == self.resource.metadata.generation
                 && newest.metadata.deletion_timestamp.is_some() == self.inputs.deleting
         });
-        let owns = !matches!(self.ctx.ownership().ownership_of(&self.uid), Ownership::Loser { .. });
+        let owns = match self.ctx.ownership().ownership_of(&self.uid) {
+            Ownership::Owner | Ownership::NotContending | Ownership::Unknown => true,
+            Ownership::Loser { .. } | Ownership::Waits { .. } | Ownership::NoClaim => false,
+        };
         same && owns && self.ctx.may_write()
     }
 

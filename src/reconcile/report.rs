@@ -27,8 +27,8 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 pub struct StatusUpdate {
     /// What the conditions say; absent: they stay as they are.
     pub outcome: Option<Outcome>,
-    /// The account, once known.
-    pub account: Option<String>,
+    /// The account, once known; `Some(None)` when the credentials are not proven to be anybody's.
+    pub account: Option<Option<String>>,
     /// The service's address.
     pub endpoint: Option<String>,
     /// A successful Set.
@@ -100,7 +100,9 @@ pub fn next_status(
         status.last_applied_time = Some(Time(now));
     }
     let or = |new: &Option<String>, old: Option<String>| new.clone().or(old);
-    status.account_id = or(&update.account, status.account_id);
+    if let Some(account) = &update.account {
+        status.account_id.clone_from(account);
+    }
     status.endpoint = or(&update.endpoint, status.endpoint);
     status.applied = update.applied.clone().or(status.applied);
     if let Some(reported) = &update.reported {

@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 use super::failure::Failure;
 use super::trigger::SecretVersion;
 use crate::api::{ObservedSecret, VodMessageCallbackSpec};
+use crate::domain::is_object_name;
 use crate::ownership::ObjectName;
 use crate::status::Reason;
 
@@ -209,6 +210,13 @@ impl Drop for Values {
 
 /// Reads one Secret of the resource's namespace.
 pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Values, Failure> {
+    // It becomes part of an address.
+    if !is_object_name(name) {
+        return Err(Failure::stalled(
+            Reason::SecretNotFound,
+            format!("no Secret can have the name {name:?}: correct it in the spec"),
+        ));
+    }
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let found = match api.get_opt(name).await {
         // Said to the user, and a deletion does not wait for it for ever.

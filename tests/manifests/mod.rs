@@ -95,6 +95,24 @@ pub fn accepted() -> Vec<Value> {
         "/credentials",
         json!({ "assumeRole": { "roleArn": "acs:ram::1:role/x" } }),
     ));
+    let credentials = |c: Value| with(http(), "/credentials", c);
+    for name in ["a", "alibaba-cloud", "a.b-c.d0", "0", &"n".repeat(253)] {
+        all.push(credentials(json!({ "secretRef": { "name": name } })));
+        all.push(credentials(
+            json!({ "serviceAccountRef": { "name": name, "roleArn": "acs:ram::1:role/x" } }),
+        ));
+        all.push(auth(json!({ "keySecretRef": { "name": name } })));
+    }
+    for key in ["authKey", "auth_key-2.txt", ".hidden", "-", &"k".repeat(253)] {
+        all.push(auth(json!({ "keySecretRef": { "name": "k", "key": key } })));
+    }
+    all.push(credentials(json!({
+        "serviceAccountRef": {
+            "name": "vod", "roleArn": "acs:ram::1:role/x", "oidcProviderArn": "acs:ram::1:oidc-provider/ack",
+            "audience": "vod.example.com",
+        },
+        "assumeRole": { "roleArn": "acs:ram::2:role/y" },
+    })));
     all.push(with(http(), "/appId", json!("a".repeat(64))));
     all.push(with(http(), "/appId", json!("a")));
     // A null is as good as an absence.
@@ -123,7 +141,7 @@ pub fn refused() -> Vec<(Value, &'static str, &'static str)> {
     let app_id = |text: &str| with(http(), "/appId", json!(text));
     let queue = |text: &str| with(mns(), "/mns/queueName", json!(text));
     let q = "spec.mns.queueName";
-    vec![
+    let mut refused = vec![
         (Value::Null, "spec", "Required"),
         (with_null(http(), "http"), "http is required", "add http.url"),
         (with_null(mns(), "mns"), "mns is required", "add mns.endpoint"),
@@ -386,5 +404,61 @@ pub fn refused() -> Vec<(Value, &'static str, &'static str)> {
             "roleArn",
             "Required",
         ),
-    ]
+    ];
+    refused.extend(refused_names());
+    refused.push((
+        with(
+            http(),
+            "/credentials",
+            json!({ "secretRef": { "name": "s" }, "serviceAccountRef": { "name": "a", "roleArn": "acs:ram::1:role/x" } }),
+        ),
+        "spec.credentials",
+        "remove one of them",
+    ));
+    refused.push((
+        with(http(), "/credentials", json!({ "serviceAccountRef": { "name": "a" } })),
+        "roleArn",
+        "Required",
+    ));
+    refused
+}
+
+/// Names that Kubernetes itself would not take: they would become part of an address.
+fn refused_names() -> Vec<(Value, &'static str, &'static str)> {
+    let mut all = Vec::new();
+    for name in [
+        "a b", "../x", "a/b", "..", ".", "-a", "a-", "A", "a_b", "a?b", "a.", "a%2fb", "ä", "a\n",
+    ] {
+        all.push((
+            with(http(), "/credentials", json!({ "secretRef": { "name": name } })),
+            "spec.credentials.secretRef.name",
+            "one that a Secret can have",
+        ));
+        all.push((
+            with(
+                http(),
+                "/credentials",
+                json!({ "serviceAccountRef": { "name": name, "roleArn": "acs:ram::1:role/x" } }),
+            ),
+            "spec.credentials.serviceAccountRef.name",
+            "one that a ServiceAccount can have",
+        ));
+        all.push((
+            with(http(), "/http/auth", json!({ "keySecretRef": { "name": name } })),
+            "spec.http.auth.keySecretRef.name",
+            "one that a Secret can have",
+        ));
+    }
+    for key in ["a b", "../x", "a/b", "..", ".", "..a", "ä", "a\n"] {
+        all.push((
+            with(
+                http(),
+                "/http/auth",
+                json!({ "keySecretRef": { "name": "k", "key": key } }),
+            ),
+            "spec.http.auth.keySecretRef.key",
+            "one that a Secret can have",
+        ));
+    }
+    all
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use harness::{Gate, Operator, Vmc, eventually};
+use harness::{ApiProxy, Gate, Operator, Vmc, eventually};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
 use vod_endpoint::{Fault, How};
 
 use crate::stage::{Stage, URL, app};
@@ -302,4 +304,98 @@ async fn a_handover_keeps_within_the_quota() {
         assert!(most <= 15, "{most} {action}");
     }
     assert!(world.calls().iter().all(|c| c.code == "OK"), "no throttled answer");
+}
+
+async fn lease_holder(stage: &Stage, name: &str) -> Option<Option<String>> {
+    let leases: Api<Lease> = Api::namespaced(stage.cluster.client(), &stage.ns);
+    let lease = leases.get_opt(name).await.unwrap()?;
+    Some(lease.spec.and_then(|spec| spec.holder_identity))
+}
+
+/// Its write was on its way, and nobody heard what became of it.
+#[tokio::test]
+async fn a_standby_that_is_stopped_while_taking_over_leaves_the_lease() {
+    let stage = Stage::set().await;
+    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    proxy.hold_answers(&["POST", "/leases"], 1);
+    let operator = stage
+        .builder(&["--leader-elect", "--lease-name", "taken"])
+        .kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap())
+        .env("POD_NAMESPACE", stage.ns.as_str())
+        .spawn()
+        .unwrap();
+    eventually("the Lease is written", async || {
+        lease_holder(&stage, "taken").await.flatten().is_some()
+    })
+    .await
+    .unwrap();
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    assert_eq!(
+        lease_holder(&stage, "taken").await,
+        Some(None),
+        "nobody has to wait for it"
+    );
+}
+
+/// Two releases in one namespace, each with a Lease and namespaces of its own; and a standby says nothing of resources.
+#[tokio::test]
+async fn two_releases_lead_beside_each_other_by_the_names_of_their_leases() {
+    let stage = Stage::set().await;
+    let other = stage.cluster.namespace("vod").await.unwrap();
+    stage
+        .cluster
+        .access_key(&other, vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
+        .await
+        .unwrap();
+    let replica = async |release: &str, namespace: &str, number: &str| -> Operator {
+        Operator::builder(env!("CARGO_BIN_EXE_vod-operator"))
+            .name(&format!("{release}-{number}"))
+            .kubeconfig(stage.plane.kubeconfig_path())
+            .vod_endpoint(stage.endpoint.url())
+            .sts_endpoint(stage.endpoint.url())
+            .env("POD_NAMESPACE", stage.ns.as_str())
+            .args([
+                "--leader-elect",
+                "--lease-name",
+                release,
+                "--watch-namespace",
+                namespace,
+            ])
+            .start()
+            .await
+            .unwrap()
+    };
+    let (a, b) = (replica("a", &stage.ns, "1").await, replica("b", &other, "1").await);
+    for operator in [&a, &b] {
+        eventually("it leads", async || leads(operator).await).await.unwrap();
+    }
+    stage.apply(&stage.http("one")).await;
+    stage.ready("one", "Applied").await;
+    let vmc = Vmc::http(&other, "two", URL).app_id(&app("two"));
+    stage.cluster.apply_vmc(&vmc).await.unwrap();
+    stage.cluster.wait_ready(&other, "two").await.unwrap();
+    assert!(lease_holder(&stage, "a").await.is_some() && lease_holder(&stage, "b").await.is_some());
+    assert!(lease_holder(&stage, "vod-operator").await.is_none());
+
+    let resources = async |operator: &Operator| {
+        let metrics = operator.metrics().await.unwrap();
+        assert!(metrics.has("vod_operator_resources"));
+        metrics.sum("vod_operator_resources", &[])
+    };
+    eventually("the leader counts one", async || resources(&a).await > 0.5)
+        .await
+        .unwrap();
+    let standby = replica("a", &stage.ns, "2").await;
+    assert!(resources(&standby).await < 0.5);
+    // The leader is cut off, loses the Lease, and no longer says anything either.
+    a.freeze().unwrap();
+    eventually("the standby leads", async || leads(&standby).await)
+        .await
+        .unwrap();
+    a.thaw().unwrap();
+    eventually("the former leader counts none", async || {
+        !leads(&a).await && resources(&a).await < 0.5
+    })
+    .await
+    .unwrap();
 }

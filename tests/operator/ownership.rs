@@ -229,3 +229,28 @@ async fn an_account_that_is_known_outlives_an_outage_of_sts() {
         (1, Some(vod_endpoint::ACCOUNT))
     );
 }
+
+/// Nobody is there to know the older one's account before the younger one is looked at.
+#[tokio::test]
+async fn of_rivals_created_while_the_operator_was_down_only_the_older_sets() {
+    let stage = Stage::set().await;
+    second_key(&stage).await;
+    let names: Vec<(String, String)> = (0..6).map(|n| (format!("elder{n}"), format!("younger{n}"))).collect();
+    for (elder, _) in &names {
+        stage.apply(&stage.http(elder)).await;
+    }
+    stage.older("elder5").await;
+    for (elder, younger) in &names {
+        let rival = stage.http(younger).app_id(&app(elder)).secret("second");
+        stage.apply(&rival.events(["SnapshotComplete"])).await;
+    }
+    // The answer about the older ones' key comes late.
+    let late = Fault::always(vod_endpoint::How::Delay { ms: 1000 }).action("GetCallerIdentity");
+    stage.endpoint.world().faults.push(late.times(1));
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for (elder, younger) in &names {
+        stage.ready(elder, "Applied").await;
+        stage.not_ready(younger, "Conflict").await;
+        assert_eq!(stage.sets(elder), 1, "{elder}");
+    }
+}

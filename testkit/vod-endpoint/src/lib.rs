@@ -20,7 +20,7 @@ pub use faults::{Failure, Fault, How};
 pub use server::{Addresses, Endpoint};
 pub use settings::{Absent, Behaviour, ShowKey};
 pub use verify::{sign_acs3, sign_rpc};
-pub use world::{AccessKey, World};
+pub use world::{AccessKey, OidcTrust, World};
 
 /// The default account, whose key is plainly an example.
 pub const ACCOUNT: &str = "1234567890123456";

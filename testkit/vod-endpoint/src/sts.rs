@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use base64::Engine as _;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::world::{AccessKey, World};
@@ -46,21 +47,51 @@ pub(crate) fn assume_role_with_oidc(
     world: &mut World,
     parameters: &BTreeMap<String, String>,
 ) -> Result<Answer, Answer> {
-    let token = parameters.get("OIDCToken").cloned().unwrap_or_default();
-    if !world.oidc_tokens.contains(&token) {
+    let of = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+    let (token, role) = (of("OIDCToken"), of("RoleArn"));
+    if world.oidc_tokens.contains(&token) {
+        return issue(world, &role);
+    }
+    let now = u64::try_from(world.now()).unwrap_or_default();
+    let claims = claims(&token).filter(|claims| claims.get("exp").and_then(Value::as_u64).is_some_and(|end| end > now));
+    let Some(claims) = claims else {
         return Err(Answer::error(
             400,
             "AuthenticationFail.OIDCToken.Invalid",
             "The OIDC token is not valid.",
         ));
+    };
+    let trusted = world.oidc_trust.get(&role).is_some_and(|trust| {
+        let audience = claims.get("aud").and_then(Value::as_array);
+        of("OIDCProviderArn") == trust.provider
+            && audience.is_some_and(|all| all.iter().any(|one| *one == trust.audience))
+            && claims.get("sub").is_some_and(|subject| *subject == trust.subject)
+    });
+    if !trusted && !world.missing_roles.contains(&role) {
+        return Err(Answer::error(
+            403,
+            "AuthenticationFail.NoPermission",
+            "This operation is forbidden by permission system.",
+        ));
     }
-    let role = parameters.get("RoleArn").cloned().unwrap_or_default();
     issue(world, &role)
+}
+
+/// What a token of the cluster says; who signed it is not looked at.
+fn claims(token: &str) -> Option<Value> {
+    let payload = token.split('.').nth(1)?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn issue(world: &mut World, role: &str) -> Result<Answer, Answer> {
     let account = role.split(':').nth(3).unwrap_or_default().to_owned();
-    if account.is_empty() || !role.contains(":role/") {
+    let formed = role.starts_with("acs:ram::") && !account.is_empty() && role.contains(":role/");
+    if !formed {
+        let message = "The parameter RoleArn is wrongly formed.";
+        return Err(Answer::error(400, "InvalidParameter.RoleArn", message));
+    }
+    if world.missing_roles.contains(role) {
         return Err(Answer::error(404, "EntityNotExist.Role", "The role not exists."));
     }
     let (id, key) = temporary(world, account, role);

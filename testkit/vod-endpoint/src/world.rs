@@ -33,6 +33,17 @@ pub struct AccessKey {
     pub role: Option<String>,
 }
 
+/// What a role asks of a cluster's token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OidcTrust {
+    /// The provider's ARN.
+    pub provider: String,
+    /// Whom the token must be made for.
+    pub audience: String,
+    /// Whose it must be, such as `system:serviceaccount:media:vod`.
+    pub subject: String,
+}
+
 type Key = (String, String, String);
 
 /// The state; tests hold it behind [`crate::Endpoint::world`].
@@ -56,6 +67,10 @@ pub struct World {
     pub faults: Vec<Fault>,
     /// Tokens that AssumeRoleWithOIDC takes.
     pub oidc_tokens: HashSet<String>,
+    /// What roles ask of a cluster's tokens, by the role's ARN.
+    pub oidc_trust: HashMap<String, OidcTrust>,
+    /// Roles that do not exist.
+    pub missing_roles: HashSet<String>,
     /// External ids that roles ask for.
     pub external_ids: HashMap<String, String>,
     /// How long temporary credentials last, in seconds.
@@ -94,6 +109,8 @@ impl Default for World {
             behaviour: Behaviour::default(),
             faults: Vec::new(),
             oidc_tokens: HashSet::new(),
+            oidc_trust: HashMap::new(),
+            missing_roles: HashSet::new(),
             external_ids: HashMap::new(),
             lifetime: 3600,
             imds_v1: false,
