@@ -74,14 +74,19 @@ impl Stage {
         })
     }
 
-    /// The operator, talking to this stage's servers. `qps` is its flag.
+    /// The operator, talking to this stage's servers; it checks what is well once a day. `qps` is its flag.
     pub fn operator(&self, qps: usize) -> OperatorBuilder {
+        self.operator_that_checks(qps, "24h")
+    }
+
+    /// One that checks as often as that what says nothing else.
+    pub fn operator_that_checks(&self, qps: usize, interval: &str) -> OperatorBuilder {
         Operator::builder(&self.subject.binary)
             .name(self.subject.name)
             .kubeconfig(self.plane.kubeconfig_path())
             .vod_endpoint(self.endpoint.url())
             .sts_endpoint(self.endpoint.url())
-            .args(["--vod-qps", &qps.to_string(), "--check-interval", "24h"])
+            .args(["--vod-qps", &qps.to_string(), "--check-interval", interval])
             // As in a cluster: nobody reads every line.
             .env("RUST_LOG", "info")
     }

@@ -62,7 +62,7 @@ pub async fn measure(subject: &Subject, sizes: &Sizes) -> Result<Vec<Figure>> {
     stop(operator).await?;
 
     // A check of each resource a minute.
-    let (operator, _) = start(stage.operator(QPS).args(["--check-interval", "60s"])).await?;
+    let (operator, _) = start(stage.operator_that_checks(QPS, "60s")).await?;
     tokio::time::sleep(SETTLE).await;
     let (begun, cpu, from) = (
         Instant::now(),
