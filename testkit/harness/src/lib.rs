@@ -31,6 +31,7 @@
 mod api_proxy;
 mod cluster;
 mod gate;
+mod judged_api;
 mod metrics;
 mod operator;
 mod output;
@@ -41,6 +42,7 @@ pub use api_proxy::{ApiProxy, Asked};
 pub use cluster::{Cluster, FIELD_MANAGER, vmc_resource};
 pub use control_plane::{ControlPlane, Error, Result, free_port};
 pub use gate::Gate;
+pub use judged_api::{ApiRequest, Judge, JudgedApi, Verdict};
 pub use metrics::{Metrics, Sample};
 pub use operator::{Operator, OperatorBuilder};
 pub use vmc::{Vmc, condition, conditions, ready_reason};

@@ -239,6 +239,11 @@ impl Operator {
         Ok(())
     }
 
+    /// Kills it (`SIGKILL`) before this returns, from anywhere; its last lines may still be on their way.
+    pub fn kill_at_once(&self) -> Result<()> {
+        self.process.kill().map(drop)
+    }
+
     /// Freezes it (`SIGSTOP`), as a machine that hangs.
     pub fn freeze(&self) -> Result<()> {
         self.process.pause()

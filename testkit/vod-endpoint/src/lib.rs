@@ -17,7 +17,7 @@ mod world;
 pub use call_log::Call;
 pub use delivery::{Delivery, Message};
 pub use faults::{Failure, Fault, How};
-pub use server::{Addresses, Endpoint};
+pub use server::{Addresses, Endpoint, Moment, Observer};
 pub use settings::{Absent, Behaviour, ShowKey};
 pub use verify::{sign_acs3, sign_rpc};
 pub use world::{AccessKey, OidcTrust, World};

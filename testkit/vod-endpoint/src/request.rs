@@ -29,6 +29,16 @@ impl Raw {
         pairs(&self.query).collect()
     }
 
+    /// The operation.
+    pub fn action(&self) -> String {
+        let from_header = self.header("x-acs-action");
+        if from_header.is_empty() {
+            self.parameters().remove("Action").unwrap_or_default()
+        } else {
+            from_header.to_owned()
+        }
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }

@@ -23,6 +23,19 @@ use crate::{control, metadata, sts};
 /// Shared by all listeners.
 pub(crate) type Shared = Arc<Mutex<World>>;
 
+/// Where a call is when an [`Observer`] is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It has arrived, and nothing was done about it.
+    Arrived,
+    /// It was carried out, and not answered yet.
+    CarriedOut,
+}
+
+/// Is asked about each call, by its operation, at each moment; `false`: there will be no answer, and at
+/// [`Moment::Arrived`] nothing is done either.
+pub type Observer = Arc<dyn Fn(&str, Moment) -> bool + Send + Sync>;
+
 /// Where everything listens.
 #[derive(Clone, Debug, Serialize)]
 pub struct Addresses {
@@ -200,13 +213,25 @@ async fn vod(
         None => region,
     };
     let id = request_id();
-    let one_way = world.lock().unwrap_or_else(PoisonError::into_inner).round_trip / 2;
+    let (one_way, observer) = {
+        let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+        (world.round_trip / 2, world.observer.clone())
+    };
     on_the_way(one_way).await;
+    let observed = async |moment: Moment| {
+        // The world is not locked: who observes may want to look at it.
+        let goes_on = observer.as_ref().is_none_or(|observer| observer(&raw.action(), moment));
+        if !goes_on {
+            std::future::pending::<()>().await;
+        }
+    };
+    observed(Moment::Arrived).await;
     let (judged, date) = {
         let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
         let judged = world.handle(&raw, &region, &id);
         (judged, http_date(u64::try_from(world.now()).unwrap_or_default()))
     };
+    observed(Moment::CarriedOut).await;
     let Some(fault) = judged.fault else {
         on_the_way(one_way).await;
         return send(judged.answer, &id, &date);

@@ -10,6 +10,7 @@ use crate::call_log::{self, Call};
 use crate::delivery::Message;
 use crate::faults::Fault;
 use crate::request::Raw;
+use crate::server::Observer;
 use crate::settings::{self, Behaviour, Stored};
 use crate::{sts, verify};
 
@@ -81,6 +82,8 @@ pub struct World {
     pub ecs_role: Option<String>,
     /// What was delivered into queues.
     pub messages: Vec<Message>,
+    /// Is asked about every call of VOD and STS.
+    pub observer: Option<Observer>,
     settings: HashMap<Key, Stored>,
     /// What reads show that come too soon after a Set, and how many do.
     late: HashMap<Key, (u32, Option<Stored>)>,
@@ -116,6 +119,7 @@ impl Default for World {
             imds_v1: false,
             ecs_role: None,
             messages: Vec::new(),
+            observer: None,
             settings: HashMap::new(),
             late: HashMap::new(),
             nonces: HashMap::new(),
@@ -207,12 +211,7 @@ impl World {
 
     pub(crate) fn handle(&mut self, raw: &Raw, region: &str, request_id: &str) -> Judged {
         let parameters = raw.parameters();
-        let from_header = raw.header("x-acs-action");
-        let action = if from_header.is_empty() {
-            parameters.get("Action").cloned().unwrap_or_default()
-        } else {
-            from_header.to_owned()
-        };
+        let action = raw.action();
         let app = parameters.get("AppId").map_or("app-1000000", String::as_str).to_owned();
         let claimed = verify::claimed(raw);
         let key_id = claimed.as_ref().map(|c| c.key_id.clone()).unwrap_or_default();
