@@ -75,9 +75,14 @@ impl Pass {
         let status = current_status(&resource, &entry);
         let inputs = retry_inputs(ctx, &resource);
         let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);
+        // One that has to wait for the answer is woken when it need not any more.
+        let takes_over = ready_reason(&status.conditions) == Some(Reason::Conflict)
+            && ctx.ownership().ownership_of(&uid) == Ownership::Owner;
         let due = {
             let mut state = entry.lock();
             if state.schedule.is_none() {
+                // An owner that went while no operator ran has woken nobody.
+                state.ownership_changed |= takes_over;
                 state.schedule = Some(Schedule {
                     next_check: now + until_next_check(ctx, &uid, interval),
                     retry: None,

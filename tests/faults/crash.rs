@@ -189,24 +189,52 @@ async fn at_every_step(scenario: Scenario) {
     runs.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
-macro_rules! each {
-    ($($name:ident: $scenario:ident,)*) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            at_every_step(Scenario::$scenario).await;
-        }
-    )*};
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_new_resource() {
+    at_every_step(Scenario::Create).await;
 }
 
-each! {
-    killed_at_each_step_of_a_new_resource: Create,
-    killed_at_each_step_of_a_change: Change,
-    killed_at_each_step_of_a_rotation: Rotate,
-    killed_at_each_step_of_a_rotation_where_keys_are_hidden: RotateHidden,
-    killed_at_each_step_of_a_correction: Drift,
-    killed_at_each_step_of_a_conflict: Conflict,
-    killed_at_each_step_of_a_takeover: Takeover,
-    killed_at_each_step_of_a_deletion: Delete,
-    killed_at_each_step_of_a_deletion_of_what_is_not_ours: DeleteNotOurs,
-    killed_at_each_step_of_a_move_to_another_account: MoveAccount,
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_change() {
+    at_every_step(Scenario::Change).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_rotation() {
+    at_every_step(Scenario::Rotate).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_rotation_where_keys_are_hidden() {
+    at_every_step(Scenario::RotateHidden).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_correction() {
+    at_every_step(Scenario::Drift).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_conflict() {
+    at_every_step(Scenario::Conflict).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_takeover() {
+    at_every_step(Scenario::Takeover).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_deletion() {
+    at_every_step(Scenario::Delete).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_deletion_of_what_is_not_ours() {
+    at_every_step(Scenario::DeleteNotOurs).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_each_step_of_a_move_to_another_account() {
+    at_every_step(Scenario::MoveAccount).await;
 }

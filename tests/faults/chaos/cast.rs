@@ -13,9 +13,9 @@ use vod_endpoint::{Endpoint, KEY_SECRET};
 use super::history::Note;
 use super::nature::Weather;
 
-/// Settings are fewer than resources: some are rivals.
-const RESOURCES_PER_APP: usize = 3;
 const NAMESPACES: usize = 6;
+/// One resource of each namespace names the same app: those whose account is the same are rivals.
+const RESOURCES_PER_APP: usize = NAMESPACES;
 const ACCOUNTS: usize = 3;
 pub const REPLICAS: usize = 2;
 const EVENTS: [&[&str]; 4] = [
@@ -237,9 +237,7 @@ impl Cast {
             self.write_access_key(tenant).await;
             self.write_key(tenant).await;
         }
-        for replica in 0..REPLICAS {
-            self.revive(replica).await;
-        }
+        self.revive_all().await;
         for (namespace, name) in self.names().await {
             let _ = self.cluster.request_reconcile(&namespace, &name, "calm").await;
         }

@@ -132,6 +132,13 @@ impl Cast {
         }
     }
 
+    /// Starts those again that are gone.
+    pub async fn revive_all(&mut self) {
+        for replica in 0..REPLICAS {
+            self.revive(replica).await;
+        }
+    }
+
     /// Starts a replica again that is gone: a lost lease, too, ends the process.
     pub async fn revive(&mut self, replica: usize) {
         if self.replicas[replica].process.exited().unwrap().is_none() {

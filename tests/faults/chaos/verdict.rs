@@ -48,7 +48,10 @@ impl Cast {
     fn holds(&self, account: &str, app: &str, object: &Value) -> Result<(), String> {
         let spec = &object["spec"];
         let live = self.endpoint.world().setting(account, "cn-shanghai", app).cloned();
-        let live = live.ok_or_else(|| format!("{}: nothing is set", name(object)))?;
+        let live = live.ok_or_else(|| {
+            let calls = self.calls_about(account, app);
+            format!("{}: nothing is set\n{:#}\n{calls}", name(object), object["status"])
+        })?;
         let events: Vec<&str> = spec["eventTypes"].as_array().into_iter().flatten().map(text).collect();
         let mut wanted = vec![
             ("CallbackURL", text(&spec["http"]["url"]).to_owned()),
@@ -68,6 +71,22 @@ impl Cast {
                 object["status"]
             ))
         })
+    }
+
+    /// What the service was asked about one setting, at last.
+    fn calls_about(&self, account: &str, app: &str) -> String {
+        let world = self.endpoint.world();
+        let about = world
+            .calls()
+            .iter()
+            .filter(|call| call.account == account && call.app() == app);
+        let lines: Vec<String> = about
+            .map(|call| format!("{} {} {} {}", call.at_ms, call.action, call.code, call.key_id))
+            .collect();
+        lines
+            .get(lines.len().saturating_sub(12)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 
     /// What must never have been.
