@@ -25,6 +25,9 @@ pub mod secrets;
 pub mod trigger;
 mod warnings;
 
+#[cfg(test)]
+mod model_tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

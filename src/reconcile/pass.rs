@@ -75,14 +75,12 @@ impl Pass {
         let status = current_status(&resource, &entry);
         let inputs = retry_inputs(ctx, &resource);
         let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);
-        // One that has to wait for the answer is woken when it need not any more.
+        // One that has to wait for the answer is woken, or looked at again when its Secrets are seen.
         let takes_over = ready_reason(&status.conditions) == Some(Reason::Conflict)
             && ctx.ownership().ownership_of(&uid) == Ownership::Owner;
         let due = {
             let mut state = entry.lock();
             if state.schedule.is_none() {
-                // An owner that went while no operator ran has woken nobody.
-                state.ownership_changed |= takes_over;
                 state.schedule = Some(Schedule {
                     next_check: now + until_next_check(ctx, &uid, interval),
                     retry: None,
@@ -102,6 +100,9 @@ impl Pass {
                 true => Shown::Deleting,
                 false => Shown::Reason(ready_reason(&status.conditions).unwrap_or(Reason::Progressing)),
             };
+            // An owner that went while no operator ran has woken nobody. A retry goes by what happened since.
+            let is_retry = state.schedule.as_ref().is_some_and(|schedule| schedule.retry.is_some());
+            state.ownership_changed |= takes_over && !is_retry;
             let schedule = state.schedule.as_ref();
             due(&View {
                 inputs: &inputs,

@@ -1,0 +1,485 @@
+//! A week of ten thousand resources in made-up time: the real queue, quota, schedule and rule of what comes next, with a
+//! clock that jumps, a service that is a few lines, and replicas that lead one after another. What happens when is drawn
+//! from a seed.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::next_action::{End, Facts, Next, next_action};
+use crate::cloud::Operation;
+use crate::domain::{AccountId, AccountKey};
+use crate::quota::{Answered, Calls, Line, NoPermit, Owner, Position, Queue, Sizes, Urgency};
+use crate::schedule::{Backoff, next_check};
+
+const QPS: u32 = 15;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest pause that a backoff makes.
+const LONGEST_RETRY: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Debug)]
+struct Plan {
+    seed: u64,
+    resources: usize,
+    accounts: usize,
+    lasts: Duration,
+    /// Changes by users, in all.
+    changes: usize,
+    /// How often another replica takes over.
+    takeovers: usize,
+    /// How often an account cannot be served for some minutes.
+    outages: usize,
+}
+
+/// The service: it measures, and answers.
+struct Service {
+    began: Instant,
+    arrivals: HashMap<(AccountKey, usize), VecDeque<Instant>>,
+    outages: Vec<(AccountKey, Instant, Instant)>,
+    most: usize,
+    throttled: usize,
+    calls: [usize; 3],
+    /// A mark of all that was called, and when.
+    digest: u64,
+}
+
+enum Answer {
+    Done,
+    Throttled,
+    Unavailable,
+}
+
+impl Service {
+    fn call(&mut self, account: &AccountKey, operation: Operation) -> Answer {
+        let now = Instant::now();
+        let at = (now - self.began).as_micros();
+        for byte in at.to_le_bytes() {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        self.calls[operation.index()] += 1;
+        let recent = self.arrivals.entry((account.clone(), operation.index())).or_default();
+        while recent.front().is_some_and(|at| now - *at >= SECOND) {
+            recent.pop_front();
+        }
+        recent.push_back(now);
+        self.most = self.most.max(recent.len());
+        if recent.len() > QPS as usize {
+            self.throttled += 1;
+            return Answer::Throttled;
+        }
+        let down = |(of, from, to): &(AccountKey, Instant, Instant)| of == account && *from <= now && now < *to;
+        if self.outages.iter().any(down) {
+            return Answer::Unavailable;
+        }
+        Answer::Done
+    }
+}
+
+struct Resource {
+    uid: String,
+    account: AccountKey,
+    interval: Duration,
+    /// Since when a change waits to be carried out.
+    changed: Option<Instant>,
+    /// When it was last looked at with success.
+    checked: Instant,
+    backoff: Backoff,
+}
+
+/// What came of a week.
+#[derive(Debug, PartialEq, Eq)]
+struct Report {
+    most: usize,
+    throttled: usize,
+    gets: usize,
+    sets: usize,
+    writes: usize,
+    /// The longest that a check came after its time, beyond what an outage and the longest retry account for.
+    latest_check: Duration,
+    /// The same for changes.
+    latest_change: Duration,
+    digest: u64,
+}
+
+struct Model {
+    plan: Plan,
+    random: StdRng,
+    service: Arc<Mutex<Service>>,
+    resources: Vec<Resource>,
+    users: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Status and finalizer patches.
+    writes: usize,
+    latest_check: Duration,
+    latest_change: Duration,
+    began: Instant,
+}
+
+/// What a pass did.
+struct Ended {
+    resource: usize,
+    end: End,
+    was_change: bool,
+    rests_until: Option<Instant>,
+}
+
+fn lock(service: &Mutex<Service>) -> MutexGuard<'_, Service> {
+    service.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn span(random: &mut StdRng, most: Duration) -> Duration {
+    most.mul_f64(random.random_range(0.0..1.0))
+}
+
+impl Model {
+    fn new(plan: Plan) -> Self {
+        let began = Instant::now();
+        let mut random = StdRng::seed_from_u64(plan.seed);
+        let account = |n: usize| AccountKey::Account(AccountId(format!("{n:016}")));
+        let resources = (0..plan.resources)
+            .map(|n| Resource {
+                uid: format!("{n:08x}-0000-4000-8000-000000000000"),
+                account: account(n % plan.accounts),
+                interval: match n % 20 {
+                    0 => HOUR,
+                    1..4 => HOUR * 6,
+                    _ => HOUR * 24,
+                },
+                changed: Some(began),
+                checked: began,
+                backoff: Backoff::default(),
+            })
+            .collect();
+        let users = (0..plan.changes)
+            .map(|_| {
+                Reverse((
+                    began + span(&mut random, plan.lasts),
+                    random.random_range(0..plan.resources),
+                ))
+            })
+            .collect();
+        let outages = (0..plan.outages)
+            .map(|_| {
+                let from = began + span(&mut random, plan.lasts);
+                let to = from + span(&mut random, Duration::from_secs(600));
+                (account(random.random_range(0..plan.accounts)), from, to)
+            })
+            .collect();
+        let service = Service {
+            began,
+            arrivals: HashMap::new(),
+            outages,
+            most: 0,
+            throttled: 0,
+            calls: [0; 3],
+            digest: 0xcbf2_9ce4_8422_2325,
+        };
+        Self {
+            plan,
+            random,
+            service: Arc::new(Mutex::new(service)),
+            resources,
+            users,
+            writes: 0,
+            latest_check: Duration::ZERO,
+            latest_change: Duration::ZERO,
+            began,
+        }
+    }
+
+    async fn run(mut self) -> Report {
+        let end = self.began + self.plan.lasts;
+        let mut takeovers: Vec<Instant> = (0..self.plan.takeovers)
+            .map(|_| self.began + span(&mut self.random, self.plan.lasts))
+            .collect();
+        takeovers.sort();
+        takeovers.push(end);
+        for (reign, until) in takeovers.into_iter().enumerate() {
+            self.reign(until, reign > 0).await;
+        }
+        let service = lock(&self.service);
+        Report {
+            most: service.most,
+            throttled: service.throttled,
+            gets: service.calls[Operation::Get.index()],
+            sets: service.calls[Operation::Set.index()],
+            writes: self.writes,
+            latest_check: self.latest_check,
+            latest_change: self.latest_change,
+            digest: service.digest,
+        }
+    }
+
+    /// One replica leads until then, and is cut off: its calls are lost, and nothing it remembers is left.
+    async fn reign(&mut self, until: Instant, has_predecessor: bool) {
+        let calls = Arc::new(Calls::new(QPS, |_| {}));
+        if has_predecessor {
+            calls.be_silent();
+        }
+        // As `run` makes it from the defaults of the flags.
+        let mut queue = Queue::new(Sizes { passes: 1024, each: 30 });
+        let mut passes = JoinSet::new();
+        let mut timers = BinaryHeap::new();
+        let mut due = vec![Instant::now(); self.resources.len()];
+        for n in 0..self.resources.len() {
+            self.resources[n].backoff.reset();
+            let at = match self.resources[n].changed {
+                Some(_) => Instant::now(),
+                None => Instant::now() + self.until_check(n),
+            };
+            due[n] = at;
+            timers.push(Reverse((at, n)));
+        }
+        loop {
+            let now = Instant::now();
+            if now >= until {
+                return;
+            }
+            while let Some(Reverse((at, n))) = self.users.peek().copied()
+                && at <= now
+            {
+                self.users.pop();
+                self.resources[n].changed.get_or_insert(at);
+                due[n] = at;
+                timers.push(Reverse((at, n)));
+            }
+            while let Some(Reverse((at, n))) = timers.peek().copied()
+                && at <= now
+            {
+                timers.pop();
+                // Another moment was set since.
+                if due[n] == at && !queue.is_running(&n) {
+                    queue.wait(&n, self.line(n), self.urgency(n), Position::Tail, now);
+                }
+            }
+            while let Some(begun) = queue.begin(now) {
+                self.begin(begun.key, &calls, &mut passes);
+            }
+            let moments = [
+                timers.peek().map(|Reverse((at, _))| *at),
+                self.users.peek().map(|Reverse((at, _))| *at),
+                queue.next_event(),
+                Some(until),
+            ];
+            let next = moments.into_iter().flatten().min().unwrap_or(until);
+            tokio::select! {
+                biased;
+                Some(ended) = passes.join_next(), if !passes.is_empty() => {
+                    let ended: Ended = ended.expect("a pass does not panic");
+                    let n = ended.resource;
+                    queue.ended(&n);
+                    if let Some(rests) = ended.rests_until {
+                        queue.rest(&self.resources[n].account, rests);
+                    }
+                    match self.after(&ended) {
+                        Next::Head => queue.wait(&n, self.line(n), self.urgency(n), Position::Head, Instant::now()),
+                        Next::Retry(wait) => {
+                            due[n] = Instant::now() + wait;
+                            timers.push(Reverse((due[n], n)));
+                        }
+                        _ => {
+                            let changed = self.resources[n].changed.is_some();
+                            due[n] = Instant::now() + if changed { Duration::ZERO } else { self.until_check(n) };
+                            timers.push(Reverse((due[n], n)));
+                        }
+                    }
+                }
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    fn until_check(&self, n: usize) -> Duration {
+        let resource = &self.resources[n];
+        let elapsed = i64::try_from((Instant::now() - self.began).as_millis()).unwrap();
+        let wall = Timestamp::from_millisecond(1_800_000_000_000 + elapsed).unwrap();
+        next_check(&resource.uid, resource.interval, wall)
+    }
+
+    fn line(&self, n: usize) -> Line {
+        Line {
+            owner: Owner::Account(self.resources[n].account.clone()),
+            endpoint: String::new(),
+        }
+    }
+
+    fn urgency(&self, n: usize) -> Urgency {
+        match self.resources[n].changed {
+            Some(_) => Urgency::Change,
+            None => Urgency::Check,
+        }
+    }
+
+    fn begin(&mut self, n: usize, calls: &Arc<Calls>, passes: &mut JoinSet<Ended>) {
+        let (calls, service) = (Arc::clone(calls), Arc::clone(&self.service));
+        let account = self.resources[n].account.clone();
+        let (was_change, urgency) = (self.resources[n].changed.is_some(), self.urgency(n));
+        let one_way = Duration::from_millis(self.random.random_range(5..60));
+        passes.spawn(async move {
+            let operations: &[Operation] = match was_change {
+                true => &[Operation::Get, Operation::Set, Operation::Get],
+                false => &[Operation::Get],
+            };
+            let ended = |end, rests_until| Ended {
+                resource: n,
+                end,
+                was_change,
+                rests_until,
+            };
+            for operation in operations {
+                let newer = CancellationToken::new();
+                let mut permit = match calls.permit(&account, *operation, urgency, &newer).await {
+                    Ok(permit) => permit,
+                    Err(NoPermit::Rests { until }) => return ended(End::Throttled, Some(until)),
+                    Err(NoPermit::Interrupted) => return ended(End::Outdated, None),
+                };
+                permit.send();
+                sleep(one_way).await;
+                let answer = lock(&service).call(&account, *operation);
+                sleep(one_way).await;
+                match answer {
+                    Answer::Done => permit.answered(Answered::Counted),
+                    Answer::Throttled => {
+                        permit.answered(Answered::Throttled);
+                        return ended(End::Throttled, None);
+                    }
+                    Answer::Unavailable => {
+                        permit.answered(Answered::Counted);
+                        return ended(End::Waiting { not_before: None }, None);
+                    }
+                }
+            }
+            ended(End::Done, None)
+        });
+    }
+
+    fn after(&mut self, ended: &Ended) -> Next {
+        let n = ended.resource;
+        let until_check = self.until_check(n);
+        let facts = Facts {
+            deleting: false,
+            until_release: HOUR,
+            suspended: false,
+            until_check,
+        };
+        if ended.end == End::Done {
+            let now = Instant::now();
+            let excused = self.excused(n, now);
+            let resource = &mut self.resources[n];
+            if ended.was_change {
+                let waited = resource.changed.take().map_or(Duration::ZERO, |since| now - since);
+                self.latest_change = self.latest_change.max(waited.saturating_sub(excused));
+                // The status says what was applied; a check that finds all well says nothing.
+                self.writes += 1;
+            } else {
+                let late = (now - resource.checked).saturating_sub(resource.interval);
+                self.latest_check = self.latest_check.max(late.saturating_sub(excused));
+            }
+            resource.checked = now;
+        }
+        next_action(ended.end, &facts, &mut self.resources[n].backoff)
+    }
+
+    /// What the outages of its account since it was last well account for.
+    fn excused(&self, n: usize, now: Instant) -> Duration {
+        let resource = &self.resources[n];
+        let service = lock(&self.service);
+        let its = service.outages.iter().filter(|(of, from, to)| {
+            *of == resource.account && *from <= now && *to + LONGEST_RETRY >= resource.checked
+        });
+        its.map(|(_, from, to)| *to - *from + LONGEST_RETRY).sum()
+    }
+}
+
+/// In a runtime of its own, whose clock jumps to the next moment at which something happens.
+fn simulate(plan: Plan) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async { Model::new(plan).run().await })
+}
+
+#[test]
+fn a_week_of_ten_thousand_resources_keeps_to_the_schedule() {
+    let plan = Plan {
+        seed: 1,
+        resources: 10_000,
+        accounts: 500,
+        lasts: WEEK,
+        changes: 5_000,
+        takeovers: 40,
+        outages: 400,
+    };
+    let report = simulate(plan.clone());
+    assert!(
+        report.most <= QPS as usize,
+        "never more than the quota in any second: {report:?}"
+    );
+    assert_eq!(report.throttled, 0);
+    let a_minute = Duration::from_secs(60);
+    assert!(
+        report.latest_check < a_minute && report.latest_change < a_minute,
+        "{report:?}"
+    );
+    // Each new resource and each change is one Set and one status; a change during another may be one with it.
+    let changes = plan.resources + plan.changes;
+    assert!(
+        report.writes <= changes && report.writes > changes - plan.changes / 10,
+        "{report:?}"
+    );
+    // A call that a replica had under way when it was cut off, or that failed, is made again.
+    assert!(
+        (report.writes..=report.writes * 11 / 10).contains(&report.sets),
+        "{report:?}"
+    );
+    // A check an interval, and the two reads of each change.
+    let checks = |share: usize, a_week: usize| plan.resources * share / 20 * a_week;
+    let expected = checks(1, 7 * 24) + checks(3, 7 * 4) + checks(16, 7) + 2 * report.writes;
+    let most = expected + expected / 10;
+    assert!(
+        (expected * 9 / 10..most).contains(&report.gets),
+        "{expected} Gets on schedule: {report:?}"
+    );
+}
+
+#[test]
+fn the_same_seed_is_the_same_week() {
+    let plan = |seed| Plan {
+        seed,
+        resources: 500,
+        accounts: 20,
+        lasts: HOUR * 30,
+        changes: 200,
+        takeovers: 5,
+        outages: 0,
+    };
+    let first = simulate(plan(7));
+    assert_eq!(first, simulate(plan(7)));
+    assert_ne!(first.digest, simulate(plan(8)).digest);
+}
+
+/// Another replica takes over every few minutes while all have much to do: the quota holds over all of them.
+#[test]
+fn replicas_that_lead_one_after_another_keep_one_quota() {
+    let report = simulate(Plan {
+        seed: 3,
+        resources: 2_000,
+        accounts: 4,
+        lasts: HOUR,
+        changes: 6_000,
+        takeovers: 60,
+        outages: 0,
+    });
+    assert!(report.most <= QPS as usize, "{report:?}");
+}
