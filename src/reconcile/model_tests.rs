@@ -230,13 +230,13 @@ impl Model {
         let mut passes = JoinSet::new();
         let mut timers = BinaryHeap::new();
         let mut due = vec![Instant::now(); self.resources.len()];
-        for n in 0..self.resources.len() {
+        for (n, due) in due.iter_mut().enumerate() {
             self.resources[n].backoff.reset();
             let at = match self.resources[n].changed {
                 Some(_) => Instant::now(),
                 None => Instant::now() + self.until_check(n),
             };
-            due[n] = at;
+            *due = at;
             timers.push(Reverse((at, n)));
         }
         loop {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use control_plane::ControlPlane;
-use harness::{JudgedApi, Cluster, Operator, Vmc, condition, eventually};
+use harness::{Cluster, JudgedApi, Operator, Vmc, condition, eventually};
 use serde_json::Value;
 use vod_endpoint::{ACCOUNT, Endpoint, KEY_ID, KEY_SECRET};
 

@@ -337,6 +337,7 @@ async fn a_set_whose_answer_was_lost_is_not_left_behind() {
             assert_eq!(stage.live(name), None, "{name}, restarted: {restarted}");
         }
     }
+}
 
 /// Deletes the CRD, as `kubectl delete -f install.yaml` does.
 async fn delete_crd(stage: &Stage) -> Api<CustomResourceDefinition> {
