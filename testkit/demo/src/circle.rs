@@ -115,7 +115,6 @@ async fn import(stage: &Stage, files: &Files) -> Result<PathBuf> {
     if imported.stdout.contains(NEW) {
         return Err("the AuthKey is in the manifest".into());
     }
-    print!("{}", indented(&imported.stdout));
     let manifest = files.0.join("circle.yaml");
     std::fs::write(&manifest, &imported.stdout)?;
     run(&["check", "-f", &manifest.display().to_string()], &[])
@@ -176,7 +175,8 @@ fn is_delivered(delivery: &Delivery) -> Result<()> {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| format!("    {line}\n")).collect()
 }
 
 fn environment(stage: &Stage) -> [(&'static str, String); 3] {
