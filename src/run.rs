@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
@@ -167,11 +168,18 @@ async fn cluster_access() -> Result<kube::Config, StartError> {
     }
 }
 
-/// A proxy of the environment does not lead back to this machine; kubectl passes it by, too.
+/// A proxy of the environment does not lead back to this machine, nor to what `NO_PROXY` names; kubectl passes it by, too.
+/// kube asks `NO_PROXY` about the proxy's own address, not about the cluster's. What a kubeconfig itself names is left alone.
 pub(crate) fn pass_by_proxy(config: &mut kube::Config) {
-    if is_local(&config.cluster_url) && proxies_of_the_environment().contains(&config.proxy_url) {
-        config.proxy_url = None;
+    let environment = proxies_of_the_environment();
+    if config.proxy_url.is_none() || environment.contains(&config.proxy_url) {
+        let leads_there = leads_to(&Matcher::from_env(), &config.cluster_url);
+        config.proxy_url = environment.into_iter().flatten().next().filter(|_| leads_there);
     }
+}
+
+fn leads_to(proxies: &Matcher, url: &Uri) -> bool {
+    !is_local(url) && proxies.intercept(url).is_some()
 }
 
 fn is_local(url: &Uri) -> bool {
@@ -398,5 +406,27 @@ mod tests {
         ] {
             assert_eq!(is_local(&url.parse().unwrap()), local, "{url}");
         }
+    }
+
+    #[test]
+    fn what_no_proxy_names_is_reached_without_one() {
+        // The proxy's own name is among them, which says nothing about the cluster.
+        let proxies = Matcher::builder()
+            .https("http://proxy.corp.example:3128")
+            .no(".cluster.example,10.0.0.0/8,proxy.corp.example")
+            .build();
+        for (url, through) in [
+            ("https://api.cluster.example:6443", false),
+            ("https://10.1.2.3:6443", false),
+            ("https://127.0.0.1:6443", false),
+            ("https://192.0.2.1:6443", true),
+            ("https://api.elsewhere.example", true),
+        ] {
+            assert_eq!(leads_to(&proxies, &url.parse().unwrap()), through, "{url}");
+        }
+        assert!(!leads_to(
+            &Matcher::builder().build(),
+            &"https://192.0.2.1".parse().unwrap()
+        ));
     }
 }
