@@ -336,6 +336,7 @@ async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: Cancell
         events: parts.events.clone(),
         metrics: Arc::clone(&parts.metrics),
         claim,
+        elects: parts.config.leader_elect,
         stop: stop.clone(),
     });
     let scope = Scope {

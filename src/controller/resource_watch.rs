@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 use kube::core::ApiResource;
 use kube::runtime::reflector::ObjectRef;
@@ -110,6 +110,14 @@ impl Follower<'_> {
             }
         };
         let whole_list = self.roster.is_fresh_list();
+        // Without an election nobody else knows when a predecessor called last; what it did shows in the statuses.
+        if whole_list
+            && self.namespace.is_empty()
+            && !self.ctx.elects
+            && !worked_lately(&self.writer.as_reader().state())
+        {
+            self.ctx.service.follows_nobody();
+        }
         effects.into_iter().for_each(|effect| self.carry_out(effect));
         if whole_list {
             self.listed.store(true, Ordering::Relaxed);
@@ -172,6 +180,22 @@ impl Follower<'_> {
             Effect::Wake(name) => ctx.wake(name),
         }
     }
+}
+
+/// A status that was written so lately is by a process that may have called the service in its last second; clocks
+/// within a cluster differ by less than the rest.
+const LATELY: SignedDuration = SignedDuration::from_secs(5);
+
+fn worked_lately(resources: &[Arc<VodMessageCallback>]) -> bool {
+    let now = Timestamp::now();
+    let lately = |time: Timestamp| now.duration_since(time) < LATELY;
+    resources
+        .iter()
+        .filter_map(|resource| resource.status.as_ref())
+        .any(|status| {
+            let moved = status.conditions.iter().map(|c| c.last_transition_time.0);
+            moved.chain(status.last_applied_time.as_ref().map(|t| t.0)).any(lately)
+        })
 }
 
 fn reference(name: &ObjectName) -> ObjectRef<VodMessageCallback> {

@@ -186,6 +186,7 @@ impl Runner {
             };
             // As it is now, whatever it was when it began to wait.
             let pass = Pass::look(&self.ctx, resource);
+            pass.begin();
             let interrupted = CancellationToken::new();
             let running = Running {
                 inputs: pass.inputs.clone(),

@@ -78,6 +78,17 @@ impl Calls {
         self.state().opens_at = Instant::now() + SECOND;
     }
 
+    /// A predecessor has called nothing lately after all.
+    pub fn speak(&self) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.opens_at = state.opens_at.min(now);
+        state
+            .accounts
+            .values()
+            .for_each(|account| account.changed.notify_waiters());
+    }
+
     /// Waits until a call may be made.
     ///
     /// # Errors

@@ -79,6 +79,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The right to change anything at the service.
     pub claim: Claim,
+    /// Whether replicas elect a leader.
+    pub elects: bool,
     /// Cancelled when work must end.
     pub stop: CancellationToken,
 }

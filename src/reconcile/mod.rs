@@ -67,7 +67,7 @@ pub async fn reconcile(pass: Pass, turn: &Turn) {
     }
     let label = result.as_ref().map_or_else(Failure::class, |_| "ok");
     pass.ctx.metrics.reconciled(label, turn.worked(began.elapsed()));
-    pass.end(end, turn, began);
+    pass.end(end, began);
 }
 
 /// Applies a resource; one that is new and takes long says that work is under way.

@@ -1,5 +1,6 @@
 //! One look at one resource, from its beginning to what comes next.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::api::{
 use crate::ownership::{ObjectName, Ownership};
 use crate::quota::{Line, Owner, Urgency};
 use crate::schedule::{Contest, next_check};
-use crate::service::{Access, Turn};
+use crate::service::Access;
 use crate::status::{Reason, ready_reason};
 
 /// One resource as a pass sees it.
@@ -48,6 +49,8 @@ pub struct Pass {
     /// Why it is looked at.
     pub due: Due,
     seen: Mutex<Seen>,
+    /// A rival came or went before it began.
+    for_ownership: AtomicBool,
 }
 
 /// What a pass found out, also one that fails later.
@@ -127,7 +130,14 @@ impl Pass {
             interval,
             due,
             seen: Mutex::default(),
+            for_ownership: AtomicBool::new(false),
         }
+    }
+
+    /// Its turn has come: what is told of its ownership from now on is for the next pass.
+    pub fn begin(&self) {
+        let told = std::mem::take(&mut self.entry.lock().ownership_changed);
+        self.for_ownership.store(told, Ordering::Relaxed);
     }
 
     /// What was found out so far.
@@ -237,7 +247,7 @@ impl Pass {
     }
 
     /// Notes when it is looked at next.
-    pub fn end(&self, end: End, turn: &Turn, began: Instant) {
+    pub fn end(&self, end: End, began: Instant) {
         let until_check = until_next_check(&self.ctx, &self.uid, self.interval);
         let facts = Facts {
             deleting: self.inputs.deleting,
@@ -247,9 +257,8 @@ impl Pass {
         };
         let now = Instant::now();
         let mut state = self.entry.lock();
-        if !matches!(end, End::Outdated | End::NotOurs) {
-            state.ownership_changed = false;
-        }
+        // One that ends before it has judged leaves it to the next.
+        state.ownership_changed |= self.for_ownership.load(Ordering::Relaxed) && end == End::Outdated;
         let state = &mut *state;
         let Some(schedule) = state.schedule.as_mut() else {
             return;
@@ -267,8 +276,14 @@ impl Pass {
                 schedule.retry = Some(Retry { at: now + wait, inputs });
             }
             // What was read for this attempt serves the next one too, unless the user changed something.
-            Next::Head => schedule.head = Some(schedule.head.unwrap_or(began)),
-            Next::Again if turn.interrupted.is_cancelled() => {}
+            Next::Head => {
+                schedule.head = Some(schedule.head.unwrap_or(began));
+                // Also a check that was asked for, and was answered as far as the annotation is concerned.
+                schedule.retry = Some(Retry {
+                    at: now,
+                    inputs: self.inputs.clone(),
+                });
+            }
             Next::Again | Next::AsBefore => {}
         }
         if !matches!(end, End::Throttled) {

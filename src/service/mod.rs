@@ -80,6 +80,11 @@ impl Service {
         self.claim.holds()
     }
 
+    /// Nobody has called the service lately in our stead, so there is nothing to wait for.
+    pub fn follows_nobody(&self) {
+        self.calls.speak();
+    }
+
     /// Reads the live setting, sharing the read with others of the same setting; one that was asked for before
     /// `not_before` does not count.
     ///

@@ -124,6 +124,12 @@ async fn a_cluster_that_cannot_be_asked_is_one_clear_line() {
     let gone = stage.dir.write("gone", &gone);
     done(without(&gone)).await.is_refused(3, "did not answer");
 
+    let account = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": { "namespace": stage.ns, "name": "nobody" },
+    });
+    stage.cluster.apply_object(&account).await.unwrap();
     let nobody = stage
         .plane
         .service_account_kubeconfig(&stage.ns, "nobody")
