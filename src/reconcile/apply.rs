@@ -5,7 +5,8 @@ use tokio::time::Instant;
 
 use super::carry_out::carry_out;
 use super::claims::{self, Learned};
-use super::decide::{KeyStanding, Observed, OwedReadBack, Plan};
+use super::decide::{OwedReadBack, Plan};
+use super::facts::{self, Facts, Known};
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Live;
@@ -13,7 +14,7 @@ use super::observe::{self, Inputs};
 use super::pass::Pass;
 use super::report::{ChecksFail, StatusUpdate, last_error};
 use super::trigger::Due;
-use super::{act, convert, finalizer, warnings};
+use super::{act, finalizer, warnings};
 use crate::api::ManagementPolicy;
 use crate::events::{EventReason, Notice};
 use crate::service::Turn;
@@ -104,28 +105,26 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     Box::pin(observe::ownership(pass, turn)).await?;
     pass.join_line(access)?;
 
-    let baseline = pass.status.reported.as_ref().filter(|_| !moved);
-    let baseline = baseline.and_then(convert::baseline);
-    let applied = pass.status.applied.as_ref().filter(|_| !moved);
     let known = pass.entry.lock().live;
-    let facts = Observed {
+    let account_before = pass.account();
+    let facts = Facts::of(&Known {
+        spec: &pass.resource.spec,
+        generation: pass.inputs.generation,
+        status: &pass.status,
+        account_before: account_before.as_deref(),
         wanted: &inputs.wanted,
         wanted_applied: &inputs.wanted_applied,
-        applied,
-        unconfirmed: !moved && pass.status.unconfirmed.is_some(),
-        baseline: baseline.as_ref(),
-        key: KeyStanding::by_status(&inputs.wanted_applied, applied, &pass.status, pass.inputs.generation),
-        owed: match known {
-            Live::ReadBackDue => OwedReadBack::First,
-            Live::Known | Live::Unknown => OwedReadBack::No,
-        },
-        policy: pass.resource.spec.management_policy,
-    };
-    let live = if facts.needs_live(known == Live::Known) {
+        account: &access.account,
+    });
+    let observed = facts.observed(match known {
+        Live::ReadBackDue => OwedReadBack::First,
+        Live::Known | Live::Unknown => OwedReadBack::No,
+    });
+    let live = if observed.needs_live(known == Live::Known) {
         let read = ctx.service.get(access, turn, not_before(pass, asked_at));
         // Whatever the live setting is, a resource that may change it holds the finalizer first: the two waits do not
         // depend on each other.
-        let (live, finalizer) = if facts.policy == ManagementPolicy::Observe {
+        let (live, finalizer) = if observed.policy == ManagementPolicy::Observe {
             (read.await, Ok(()))
         } else {
             tokio::join!(read, Box::pin(finalizer::put_on(ctx, &pass.resource)))
@@ -138,13 +137,10 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         Box::pin(finalizer::put_on(ctx, &pass.resource)).await?;
         None
     };
-    let (plan, live) = match facts.decide(live.as_deref().map(Option::as_ref)) {
+    let (plan, live) = match observed.decide(live.as_deref().map(Option::as_ref)) {
         Plan::ReadAgain => {
             let live = act::read_again(pass, turn, access).await?;
-            let again = Observed {
-                owed: OwedReadBack::Second,
-                ..facts
-            };
+            let again = facts.observed(OwedReadBack::Second);
             (again.decide(Some((*live).as_ref())), Some(live))
         }
         plan => (plan, live),
@@ -178,12 +174,10 @@ fn not_before(pass: &Pass, asked_at: Instant) -> Instant {
 
 /// Credentials that now belong to another account leave the old account's setting behind.
 fn moved_account(pass: &Pass, inputs: &Inputs) -> (bool, Option<Notice>) {
-    let (Some(old), Some(new)) = (&pass.account(), inputs.access.account.account()) else {
+    let before = pass.account();
+    let Some((old, new)) = facts::moved_account(before.as_deref(), &inputs.access.account) else {
         return (false, None);
     };
-    if *old == new.0 {
-        return (false, None);
-    }
     let spec = &pass.resource.spec;
     let notice = pass.status.applied.is_some().then(|| {
         let note = format!(

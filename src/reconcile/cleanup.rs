@@ -5,7 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::act::{self, Change};
-use super::decide::{self, Cleanup, Ours};
+use super::decide::Cleanup;
+use super::facts;
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Sets;
@@ -13,8 +14,7 @@ use super::pass::Pass;
 use super::release::HeldBy;
 use super::report::{StatusUpdate, last_error};
 use super::{claims, convert, crd_going, finalizer, observe};
-use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy};
-use crate::domain::Baseline;
+use crate::api::{AppliedSetting, DeletionPolicy};
 use crate::events::{EventReason, Notice};
 use crate::ownership::Ownership;
 use crate::service::Turn;
@@ -80,32 +80,23 @@ fn left_behind(pass: &Pass, why: &str) -> String {
     )
 }
 
-/// What this resource may have left at the service, if anything is to be done about it: what it applied, what it sent
-/// without an answer, and what the spec says where a process may have ended between a Set and its report.
+/// What this resource may have left at the service, if anything is to be done about it.
 fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
-    let spec = &pass.resource.spec;
-    let keeps = spec.deletion_policy == DeletionPolicy::Retain
-        || spec.suspend
-        || spec.management_policy == ManagementPolicy::Observe;
-    if keeps || matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. }) {
+    if matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. }) {
         return Vec::new();
     }
     let told = pass.status.observed_generation == Some(pass.inputs.generation)
         && ready_reason(&pass.status.conditions).is_some_and(|reason| !reason.is_under_way());
     // A process that has watched the resource from its creation knows whether it sent a Set.
     let may_be_set = !told && pass.entry.lock().sets != Sets::None;
-    let of_the_spec = may_be_set.then(|| convert::applied(spec, None));
-    let status = &pass.status;
-    let all = [status.applied.clone(), status.unconfirmed.clone(), of_the_spec];
-    all.into_iter().flatten().collect()
+    facts::settings_to_remove(&pass.resource.spec, &pass.status, may_be_set)
 }
 
 /// Removes the setting, if it is this resource's. Returns what is to be told.
 async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result<Option<Notice>, Failure> {
     let access = Box::pin(observe::access_only(pass, turn)).await?;
-    if let (Some(old), Some(new)) = (&pass.account(), access.account.account())
-        && *old != new.0
-    {
+    let before = pass.account();
+    if let Some((old, new)) = facts::moved_account(before.as_deref(), &access.account) {
         let note = format!("the credentials now belong to account {new}: the setting of account {old} stays as it is");
         return Ok(Some(Notice::warning(EventReason::LeftBehind, note)));
     }
@@ -114,20 +105,8 @@ async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result
         return Ok(None);
     }
     pass.join_line(&access)?;
-    let baseline = pass.status.reported.as_ref().and_then(convert::baseline);
-    let ours: Vec<_> = settings
-        .iter()
-        .filter_map(|setting| {
-            ours(
-                setting,
-                baseline
-                    .as_ref()
-                    .filter(|_| pass.status.applied.as_ref() == Some(setting)),
-            )
-        })
-        .collect();
     let live = pass.ctx.service.get(&access, turn, Instant::now()).await?;
-    match decide::cleanup(&ours, (*live).as_ref()) {
+    match facts::removal(settings, &pass.status, (*live).as_ref()) {
         Cleanup::AlreadyGone => Ok(None),
         // Nothing was ever known to be set by it, so nothing of it was changed.
         Cleanup::NotOurs(_) if pass.status.applied.is_none() => Ok(None),
@@ -148,15 +127,6 @@ async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result
             Ok(Some(Notice::normal(EventReason::Deleted, note)))
         }
     }
-}
-
-/// A setting as it is looked for at the service.
-fn ours<'a>(applied: &AppliedSetting, baseline: Option<&'a Baseline>) -> Option<Ours<'a>> {
-    Some(Ours {
-        setting: convert::setting_of_applied(applied)?,
-        auth_enabled: convert::auth_enabled(applied),
-        baseline,
-    })
 }
 
 /// Whether a deletion that fails is given up.

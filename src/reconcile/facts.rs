@@ -6,16 +6,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 
 use super::convert;
-use super::decide::{KeyStanding, Observed, OwedReadBack};
+use super::decide::{self, Cleanup, KeyStanding, Observed, Ours, OwedReadBack};
 use super::failure::Failure;
-use super::trigger::version_of;
-use crate::api::{
-    AppliedKeySecret, AppliedSetting, ManagementPolicy, VodMessageCallbackSpec, VodMessageCallbackStatus,
-};
+use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy, VodMessageCallbackSpec, VodMessageCallbackStatus};
 use crate::credentials::{Credentials, from_secret_data};
-use crate::domain::{AccountId, AccountKey, AuthKey, Baseline, Setting};
+use crate::domain::{AccountId, AccountKey, AuthKey, Baseline, LiveSetting, Setting};
 use crate::ownership::{ObjectName, lost_message};
-use crate::status::{Reason, ready_reason};
+use crate::status::Reason;
 
 /// The values of a Secret.
 pub type SecretValues = BTreeMap<String, ByteString>;
@@ -90,6 +87,8 @@ pub struct Known<'a> {
     pub wanted: &'a Setting,
     /// The same in the status's terms.
     pub wanted_applied: &'a AppliedSetting,
+    /// The account that it was asked of before.
+    pub account_before: Option<&'a str>,
     /// The account that it is asked of.
     pub account: &'a AccountKey,
 }
@@ -108,7 +107,7 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Of a resource.
     pub fn of(known: &Known<'a>) -> Self {
-        let moved = moved_account(known.status, known.account).is_some();
+        let moved = moved_account(known.account_before, known.account).is_some();
         let applied = known.status.applied.as_ref().filter(|_| !moved);
         let baseline = known.status.reported.as_ref().filter(|_| !moved);
         Self {
@@ -117,7 +116,7 @@ impl<'a> Facts<'a> {
             applied,
             unconfirmed: !moved && known.status.unconfirmed.is_some(),
             baseline: baseline.and_then(convert::baseline),
-            key: key_standing(known, applied),
+            key: KeyStanding::by_status(known.wanted_applied, applied, known.status, known.generation),
             policy: known.spec.management_policy,
         }
     }
@@ -137,24 +136,42 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The accounts before and now, where the credentials now belong to another one than the status speaks of: what was
-/// applied there no longer counts.
-pub fn moved_account<'a>(
-    status: &'a VodMessageCallbackStatus,
-    account: &'a AccountKey,
-) -> Option<(&'a str, &'a AccountId)> {
-    let old = status.account_id.as_deref()?;
-    let new = account.account()?;
+/// The accounts before and now, where the credentials now belong to another one than before: what was applied there no
+/// longer counts.
+pub fn moved_account<'a>(before: Option<&'a str>, account: &'a AccountKey) -> Option<(&'a str, &'a AccountId)> {
+    let (old, new) = (before?, account.account()?);
     (old != new.0).then_some((old, new))
 }
 
-/// Whether the AuthKey that the spec names is the one that was applied.
-fn key_standing(known: &Known<'_>, applied: Option<&AppliedSetting>) -> KeyStanding {
-    let status = known.status;
-    let wanted = known.wanted_applied.auth_key_secret.as_ref();
-    let applied = applied.and_then(|applied| applied.auth_key_secret.as_ref());
-    let read = |key: &AppliedKeySecret| version_of(&status.observed_secrets, &key.name) == Some(&key.resource_version);
-    let holds_generation = status.observed_generation == Some(known.generation)
-        && ready_reason(&status.conditions).is_some_and(Reason::is_ready);
-    KeyStanding::of(wanted, applied, holds_generation && wanted.is_some_and(read))
+/// What a resource that goes may have left at the service, if anything is to be done about it: what it applied, what it
+/// sent without an answer, and, where it `may_be_set`, what the spec says: a process may have ended between a Set and
+/// its report.
+pub fn settings_to_remove(
+    spec: &VodMessageCallbackSpec,
+    status: &VodMessageCallbackStatus,
+    may_be_set: bool,
+) -> Vec<AppliedSetting> {
+    let keeps = spec.deletion_policy == DeletionPolicy::Retain
+        || spec.suspend
+        || spec.management_policy == ManagementPolicy::Observe;
+    if keeps {
+        return Vec::new();
+    }
+    let of_the_spec = may_be_set.then(|| convert::applied(spec, None));
+    let all = [status.applied.clone(), status.unconfirmed.clone(), of_the_spec];
+    all.into_iter().flatten().collect()
+}
+
+/// What becomes of them, by what is live.
+pub fn removal(settings: &[AppliedSetting], status: &VodMessageCallbackStatus, live: Option<&LiveSetting>) -> Cleanup {
+    let baseline = status.reported.as_ref().and_then(convert::baseline);
+    let ours = |applied: &AppliedSetting| {
+        Some(Ours {
+            setting: convert::setting_of_applied(applied)?,
+            auth_enabled: convert::auth_enabled(applied),
+            baseline: baseline.as_ref().filter(|_| status.applied.as_ref() == Some(applied)),
+        })
+    };
+    let ours: Vec<_> = settings.iter().filter_map(ours).collect();
+    decide::cleanup(&ours, live)
 }

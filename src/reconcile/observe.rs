@@ -5,14 +5,12 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::pass::Pass;
 use super::trigger::version_of;
-use super::{claims, convert, secrets};
+use super::{claims, convert, facts, secrets};
 use crate::api::{AppliedSetting, ServiceAccountRef, VodMessageCallbackSpec};
 use crate::cloud::ErrorClass;
-use crate::credentials::{
-    AssumeRole, Base, CredentialError, OidcRole, ServiceAccountRole, default_session_name, from_secret_data,
-};
-use crate::domain::{AccountId, AccountKey, AuthKey, Setting};
-use crate::ownership::{Ownership, lost_message};
+use crate::credentials::{AssumeRole, Base, CredentialError, OidcRole, ServiceAccountRole, default_session_name};
+use crate::domain::{AccountId, AccountKey, Setting};
+use crate::ownership::Ownership;
 use crate::service::{Access, Source, Turn};
 use crate::status::Reason;
 
@@ -44,18 +42,13 @@ pub async fn inputs(pass: &Pass, turn: &Turn) -> Result<Inputs, Failure> {
     };
     let base = base.inspect_err(|failure| note_claim(pass, Err(failure)))?;
     let key = match (key_ref, &of_key) {
-        (Some((name, key)), Some(values)) => Some(auth_key(name, key, values)?),
+        (Some((name, key)), Some(values)) => Some(facts::auth_key(name, key, values.data())?),
         _ => None,
     };
     let key_version = key_ref
         .zip(of_key)
         .map(|(_, values)| values.observed.resource_version.clone());
-    let wanted = convert::setting(spec, key).ok_or_else(|| {
-        Failure::stalled(
-            Reason::InvalidSpec,
-            "exactly one of http and mns must go with callbackType",
-        )
-    })?;
+    let wanted = facts::wanted(spec, key)?;
     Ok(Inputs {
         wanted,
         wanted_applied: convert::applied(spec, key_version.as_deref()),
@@ -97,12 +90,7 @@ fn base(pass: &Pass, spec: &VodMessageCallbackSpec, values: Option<&secrets::Val
     let (Some(name), Some(values)) = (secrets::credentials_name(spec), values) else {
         return ambient(pass);
     };
-    let credentials = from_secret_data(values.data()).map_err(|incomplete| {
-        Failure::stalled(
-            Reason::SecretKeyMissing,
-            format!("Secret {name} in namespace {}: {incomplete}", pass.name.namespace),
-        )
-    })?;
+    let credentials = facts::access_key(&pass.name.namespace, name, values.data())?;
     Ok(Base::Given(credentials))
 }
 
@@ -149,25 +137,6 @@ fn service_account(pass: &Pass, account: &ServiceAccountRef) -> Result<Base, Fai
             session_name: default_session_name(namespace),
         },
     }))
-}
-
-fn auth_key(name: &str, key: &str, values: &secrets::Values) -> Result<AuthKey, Failure> {
-    let value = values
-        .data()
-        .get(key)
-        .filter(|value| !value.0.is_empty())
-        .ok_or_else(|| {
-            Failure::stalled(
-                Reason::SecretKeyMissing,
-                format!("Secret {name} has no value at key {key}: add the AuthKey there"),
-            )
-        })?;
-    AuthKey::parse(&value.0).map_err(|invalid| {
-        Failure::stalled(
-            Reason::InvalidAuthKey,
-            format!("key {key} of Secret {name}: {invalid}; the service refuses others"),
-        )
-    })
 }
 
 async fn access(pass: &Pass, turn: &Turn, base: Base) -> Result<Access, Failure> {
@@ -289,7 +258,7 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) -> Vec<crate::ownership::Obj
 /// Tells whether a resource is the owner of the setting that it is about.
 pub async fn ownership(pass: &Pass, turn: &Turn) -> Result<(), Failure> {
     match claims::judge(pass, turn).await {
-        Ownership::Loser { owner } => Err(Failure::stalled(Reason::Conflict, lost_message(&owner))),
+        Ownership::Loser { owner } => Err(facts::lost_to(&owner)),
         Ownership::Waits { on } => Err(Failure::Waiting {
             reason: Reason::ServiceUnavailable,
             message: format!("who owns the setting is not known yet: {on} is waited for"),

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use zeroize::Zeroize;
 
+use super::facts;
 use super::failure::Failure;
 use super::trigger::SecretVersion;
 use crate::api::{ObservedSecret, VodMessageCallbackSpec};
@@ -243,10 +244,7 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
         Ok(found) => found,
     };
     match found {
-        None => Err(Failure::stalled(
-            Reason::SecretNotFound,
-            format!("Secret {name} does not exist in namespace {namespace}: create it"),
-        )),
+        None => Err(facts::missing(namespace, name)),
         Some(secret) => {
             let version = secret.metadata.resource_version.unwrap_or_default();
             let observed = ObservedSecret {

@@ -12,13 +12,13 @@ use super::inputs::{Access, Inputs, Sources, stall};
 use super::item::{Action, Item, Verdict};
 use super::owners::Owners;
 use super::subject::Subject;
-use crate::api::{DeletionPolicy, ManagementPolicy, VodMessageCallbackSpec, rules};
+use crate::api::{AppliedSetting, ManagementPolicy, VodMessageCallbackSpec, rules};
 use crate::cloud::CallError;
 use crate::commands::warn;
 use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingRegion};
 use crate::ownership::{ObjectName, SettingKey};
 use crate::reconcile::convert;
-use crate::reconcile::decide::{self, Cause, Ours, OwedReadBack, Plan};
+use crate::reconcile::decide::{Cause, Cleanup, OwedReadBack, Plan};
 use crate::reconcile::facts::{self, Facts, Known};
 use crate::reconcile::failure::Failure;
 use crate::status::{Reason, ready_reason};
@@ -144,20 +144,9 @@ fn refused(subject: &Subject) -> Option<Verdict> {
 
 /// A resource that goes and leaves its setting as it is.
 fn kept(subject: &Subject) -> Option<Verdict> {
-    let spec = &subject.stored.as_ref()?.spec;
-    let keeps = spec.deletion_policy == DeletionPolicy::Retain
-        || spec.suspend
-        || spec.management_policy == ManagementPolicy::Observe;
-    if keeps {
-        return Some(Verdict::none(
-            "the resource goes; its setting stays, as its policy says",
-        ));
-    }
-    subject
-        .status()
-        .applied
-        .is_none()
-        .then(|| Verdict::none("the resource goes; it never applied anything"))
+    settings_to_remove(subject).is_empty().then(|| {
+        Verdict::none("the resource goes; its policy leaves the setting as it is, or it never applied anything")
+    })
 }
 
 /// Resources that are not planned may own what is.
@@ -216,6 +205,7 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
         spec: &subject.spec,
         generation: subject.generation(),
         status: &status,
+        account_before: status.account_id.as_deref(),
         wanted: &inputs.wanted,
         wanted_applied: &inputs.wanted_applied,
         account: &inputs.access.account,
@@ -248,24 +238,27 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
 /// What becomes of the setting of a resource that goes.
 fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Verdict {
     let status = subject.status();
-    let moved = facts::moved_account(&status, &access.account).is_some();
+    let moved = facts::moved_account(status.account_id.as_deref(), &access.account).is_some();
     if moved {
         return Verdict::none(
             "the resource goes; its credentials now belong to another account, and the old one's setting stays",
         );
     }
-    let baseline = status.reported.as_ref().and_then(convert::baseline);
-    let applied = status.applied.as_ref();
-    let Some((applied, setting)) = applied.and_then(|a| Some((a, convert::setting_of_applied(a)?))) else {
-        return Verdict::none("the resource goes; it never applied anything");
-    };
-    let ours = Ours {
-        setting,
-        auth_enabled: convert::auth_enabled(applied),
-        baseline: baseline.as_ref(),
-    };
-    let cleanup = decide::cleanup(&[ours], live);
-    Verdict::of_cleanup(&cleanup)
+    let cleanup = facts::removal(&settings_to_remove(subject), &status, live);
+    match &cleanup {
+        Cleanup::NotOurs(_) if status.applied.is_none() => {
+            Verdict::none("the resource goes; what is set is none of its own and stays")
+        }
+        cleanup => Verdict::of_cleanup(cleanup),
+    }
+}
+
+/// What a process would look for that has not watched the resource from its creation.
+fn settings_to_remove(subject: &Subject) -> Vec<AppliedSetting> {
+    let status = subject.status();
+    let told = status.observed_generation == Some(subject.generation())
+        && ready_reason(&status.conditions).is_some_and(|reason| !reason.is_under_way());
+    facts::settings_to_remove(&subject.spec, &status, !told && !status.is_fresh())
 }
 
 fn failed(error: &CallError) -> Verdict {
