@@ -90,6 +90,10 @@ docs: rust-tools ## Build the docs as a site, into target/book (installs mdbook 
 bench: control-plane ## Measure the operator, beside floors and a peer (ARGS="latency bulk")
 	hack/bench $(ARGS)
 
+.PHONY: fuzz
+fuzz: rust-tools ## Fuzz what reads other people's words (FUZZ_SECONDS=60 for each target; 0 only builds)
+	hack/fuzz
+
 .PHONY: e2e
 e2e: control-plane-tools ## Test the packaged product on a whole node (root on Linux), or on the cluster of KUBECONFIG
 	hack/e2e

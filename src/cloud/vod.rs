@@ -137,7 +137,7 @@ impl Vod {
     }
 }
 
-fn what_is_set(answer: Response) -> Result<GetResponse, CallError> {
+pub(super) fn what_is_set(answer: Response) -> Result<GetResponse, CallError> {
     if answer.request_id.is_none() {
         return Err(without_request_id());
     }
