@@ -4,26 +4,26 @@
 //! Data flows one way: [`controller`] watches, [`reconcile`] observes, decides, acts and reports.
 //! What should happen is decided by plain functions over values; only `observe`, `act` and `report` do I/O.
 
-pub mod admin;
+mod admin;
 pub mod api;
 pub mod callback;
 pub mod cli;
 pub mod cloud;
 pub mod commands;
-pub mod controller;
-pub mod credentials;
-pub mod domain;
-pub mod events;
-pub mod health;
-pub mod lease;
-pub mod manifests;
-pub mod metrics;
-pub mod ownership;
-pub mod quota;
-pub mod reconcile;
+mod controller;
+mod credentials;
+mod domain;
+mod events;
+mod health;
+mod lease;
+mod manifests;
+mod metrics;
+mod ownership;
+mod quota;
+mod reconcile;
 pub mod run;
-pub mod schedule;
-pub mod service;
+mod schedule;
+mod service;
 pub mod status;
 pub mod telemetry;
 

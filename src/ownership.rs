@@ -211,7 +211,8 @@ impl OwnershipIndex {
         self.change(uid, None)
     }
 
-    /// An object that cannot be read any more stays what it was. Tells whether it was known.
+    /// Whether it is known: an object that cannot be read any more stays what it was.
+    #[cfg(test)]
     pub fn keep(&self, uid: &str) -> bool {
         self.by_uid.contains_key(uid)
     }

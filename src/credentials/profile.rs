@@ -34,8 +34,6 @@ pub enum Profile {
 pub struct Found {
     /// What it stands for.
     pub profile: Profile,
-    /// Its name.
-    pub name: String,
     /// Others may read the file: the words of a warning.
     pub warning: Option<String>,
 }
@@ -171,7 +169,6 @@ fn read_file(path: &Path, name: Option<&str>) -> Result<Found, ProfileError> {
     };
     Ok(Found {
         profile: written.profile()?,
-        name: wanted.to_owned(),
         warning: readable_by_others(path),
     })
 }

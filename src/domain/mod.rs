@@ -15,10 +15,10 @@ mod setting;
 
 pub use account::{AccountId, AccountKey};
 pub use app::AppId;
-pub use auth_key::{AuthKey, InvalidAuthKey};
+pub use auth_key::AuthKey;
 pub use baseline::{Baseline, ReadBack};
 pub use credential_id::CredentialId;
-pub use durations::{GoDuration, InvalidDuration};
+pub use durations::GoDuration;
 pub use key_view::{KeyForm, KeyView};
 pub use names::is_object_name;
 pub use region::{Region, SettingRegion};

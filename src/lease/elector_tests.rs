@@ -157,7 +157,7 @@ fn elector(client: &Client, identity: &str) -> Elector {
     Elector::new(client.clone(), "ops", crate::NAME, identity.to_owned(), timings())
 }
 
-async fn acquire(elector: &mut Elector) -> Leadership {
+async fn acquire(elector: &mut Elector) -> super::elector::Leadership {
     let acquired = tokio::time::timeout(Duration::from_secs(10), elector.acquire(CancellationToken::new())).await;
     acquired.expect("acquired in time").expect("not stopped")
 }

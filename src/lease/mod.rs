@@ -14,7 +14,7 @@ mod evaluate;
 mod simulation;
 
 pub use claim::Claim;
-pub use elector::{Elector, Leadership};
+pub use elector::Elector;
 pub use evaluate::{Candidate, Record, Step};
 
 use std::time::Duration;

@@ -8,6 +8,6 @@ mod node;
 mod scalar;
 mod yaml;
 
-pub use files::{ReadError, Source, read};
+pub use files::{Source, read};
 pub use node::{Content, Entry, Node, Position};
-pub use yaml::{Broken, parse};
+pub use yaml::parse;

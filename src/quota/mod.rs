@@ -15,7 +15,7 @@ mod queue_tests;
 
 use std::time::Duration;
 
-pub use calls::{Calls, NoPermit, Permit};
+pub use calls::{Calls, NoPermit};
 pub use queue::{Begun, Line, Owner, Position, Queue, Sizes};
 pub use window::Answered;
 

@@ -359,11 +359,13 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// How many wait.
+    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.entries.len() - self.running
     }
 
     /// How many passes are under way.
+    #[cfg(test)]
     pub fn running(&self) -> usize {
         self.running
     }
@@ -377,6 +379,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Whether a resource's pass is under way.
+    #[cfg(test)]
     pub fn is_running(&self, key: &K) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.running)
     }

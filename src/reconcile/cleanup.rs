@@ -52,6 +52,7 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
 /// Takes the finalizer off, and tells what is to be told.
 async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
     finalizer::take_off(&pass.ctx, &pass.resource).await?;
+    pass.entry.lock().is_released = true;
     if let Some(notice) = notice {
         pass.ctx.events.publish(&pass.resource, notice);
     }

@@ -47,8 +47,6 @@ pub enum Failure {
     Outdated,
     /// The account's line has no room now: it goes on when its turn comes there.
     InLine,
-    /// The process stops.
-    Stopping,
     /// Another replica may lead, and finds out for itself.
     StaleLeader,
 }
@@ -108,7 +106,7 @@ impl Failure {
                 call: call.as_deref(),
                 passes: true,
             }),
-            Self::NotWritten(_) | Self::Outdated | Self::InLine | Self::Stopping | Self::StaleLeader => None,
+            Self::NotWritten(_) | Self::Outdated | Self::InLine | Self::StaleLeader => None,
         }
     }
 
@@ -122,7 +120,7 @@ impl Failure {
             },
             Self::NotWritten(_) => End::NotWritten,
             Self::Outdated | Self::InLine => End::Outdated,
-            Self::Stopping | Self::StaleLeader => End::NotOurs,
+            Self::StaleLeader => End::NotOurs,
         }
     }
 
@@ -132,7 +130,7 @@ impl Failure {
             Self::Stalled { reason, .. } | Self::Waiting { reason, .. } => reason.class(),
             Self::Throttled { .. } => Reason::Throttled.class(),
             Self::NotWritten(_) => "transient",
-            Self::Outdated | Self::InLine | Self::Stopping | Self::StaleLeader => "requeue",
+            Self::Outdated | Self::InLine | Self::StaleLeader => "requeue",
         }
     }
 }

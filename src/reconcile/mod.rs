@@ -64,6 +64,7 @@ pub async fn reconcile(pass: Pass, turn: &Turn) {
     };
     let end = match &result {
         Ok(end) => *end,
+        Err(Failure::Throttled { not_before, .. }) => pass.rest(*not_before),
         Err(failure) => failure.end(),
     };
     if let Err(Failure::NotWritten(error)) = &result {

@@ -231,7 +231,12 @@ impl Model {
         let mut timers = BinaryHeap::new();
         let mut due = vec![Instant::now(); self.resources.len()];
         for (n, due) in due.iter_mut().enumerate() {
-            self.resources[n].backoff.reset();
+            let resource = &mut self.resources[n];
+            resource.backoff.reset();
+            // A check that was under way is lost with its replica, and comes at its next moment.
+            if has_predecessor && resource.checked.elapsed() >= resource.interval {
+                resource.checked = Instant::now();
+            }
             let at = match self.resources[n].changed {
                 Some(_) => Instant::now(),
                 None => Instant::now() + self.until_check(n),

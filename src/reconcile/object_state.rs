@@ -34,6 +34,8 @@ pub struct ObjectState {
     pub late_attempts: LateAttempts,
     /// The last account that the status named.
     pub account: Option<String>,
+    /// Our finalizer was taken off, which the watch may not show yet.
+    pub is_released: bool,
     /// What the metric counts it under.
     pub shown: Shown,
 }

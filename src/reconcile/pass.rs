@@ -111,7 +111,7 @@ impl Pass {
                 inputs: &inputs,
                 status: &status,
                 suspended: resource.spec.suspend,
-                has_finalizer: finalizer::is_on(&resource),
+                has_finalizer: finalizer::is_on(&resource) && !state.is_released,
                 retry: schedule.and_then(|schedule| schedule.retry.as_ref()),
                 ownership_changed: state.ownership_changed,
                 unwritten: state.status.unwritten(),
@@ -213,6 +213,16 @@ impl Pass {
         } else {
             Err(Failure::InLine)
         }
+    }
+
+    /// The account was throttled: its line rests as long as the service asked, and this resource goes on at its head.
+    pub fn rest(&self, not_before: Option<Duration>) -> End {
+        let Some(wait) = not_before else { return End::Throttled };
+        let Some(account) = self.ctx.ownership().account(&self.uid) else {
+            return End::Waiting { not_before };
+        };
+        self.ctx.queue().rest(&account, Instant::now() + wait);
+        End::Throttled
     }
 
     /// Whether what this pass is about to send is still what the newest resource asks for.

@@ -37,6 +37,7 @@ impl Contest {
     }
 
     /// Whether the setting is contested.
+    #[cfg(test)]
     pub fn contested(&self) -> bool {
         self.last_attempt.is_some()
     }

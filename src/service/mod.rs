@@ -75,11 +75,6 @@ impl Service {
         }
     }
 
-    /// Whether this process may call the service.
-    pub fn leads(&self) -> bool {
-        self.claim.holds()
-    }
-
     /// Nobody has called the service lately in our stead, so there is nothing to wait for.
     pub fn follows_nobody(&self) {
         self.calls.speak();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use harness::eventually;
-use vod_endpoint::ACCOUNT;
+use vod_endpoint::{ACCOUNT, Fault, How};
 
 use super::stage::{Stage, app};
 
@@ -171,4 +171,30 @@ async fn a_change_does_not_use_up_the_next_check() {
         .world()
         .most_within(ACCOUNT, "GetMessageCallback", Duration::from_secs(5));
     assert!(most < 15, "no check runs in a loop: {most}");
+}
+
+/// An account that was asked to rest costs nobody anything meanwhile, the API server neither.
+#[tokio::test]
+async fn an_account_that_rests_is_not_looked_at() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    let rest = How::Code {
+        status: 400,
+        code: "Throttling.User".to_owned(),
+        message: String::new(),
+        headers: vec![("x-acs-retry-after".to_owned(), "6000".to_owned())],
+    };
+    let throttled = Fault::always(rest).action("SetMessageCallback").times(1);
+    stage.endpoint.world().faults.push(throttled);
+    stage.apply(&stage.http("rests")).await;
+    stage.not_ready("rests", "Throttled").await;
+    stage.ready("rests", "Applied").await;
+    let metrics = operator.metrics().await.unwrap();
+    let passes = metrics.sum("vod_operator_reconcile_total", &[]);
+    assert!(passes < 10.0, "{passes} passes while the account rested");
+    assert_eq!(
+        (stage.gets("rests"), stage.sets("rests")),
+        (2, 1),
+        "what was read before serves after the rest"
+    );
 }
