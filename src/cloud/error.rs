@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table() {
+    fn every_code_has_its_class() {
         use ErrorClass::{Credentials, Permission, Spec, Throttling, Transient};
         let table = [
             ("Throttling", 400, Throttling),

@@ -86,7 +86,7 @@ fn case(change: impl FnOnce(&mut Case)) -> Due {
 const MINUTE: Due = Due::Nothing(Some(Duration::from_secs(60)));
 
 #[test]
-fn the_table() {
+fn each_look_finds_what_is_due() {
     assert_eq!(case(|_| {}), MINUTE, "at rest, also right after a restart");
     assert_eq!(case(|c| c.check_in = -1), Due::ScheduledCheck);
     assert_eq!(case(|c| c.status = status(None, 0)), Due::Change, "just seen");
