@@ -112,7 +112,7 @@ impl Service {
             }),
         );
         let result = turn.away(call).await;
-        self.reads.forget(&access.key());
+        self.forget_unless_refused(access, result.as_ref().err());
         result
     }
 
@@ -137,8 +137,20 @@ impl Service {
             }),
         );
         let result = turn.away(call).await;
-        self.reads.forget(&access.key());
+        self.forget_unless_refused(access, result.as_ref().err());
         result
+    }
+
+    /// What was read before a change no longer counts, unless the service said that it did nothing.
+    fn forget_unless_refused(&self, access: &Access, unserved: Option<&Unserved>) {
+        let undone = match unserved {
+            None => false,
+            Some(Unserved::Call(error)) => error.class == ErrorClass::Throttling && !error.lost_answer,
+            Some(Unserved::Rests { .. } | Unserved::Outdated | Unserved::StaleLeader) => true,
+        };
+        if !undone {
+            self.reads.forget(&access.key());
+        }
     }
 
     async fn call<T, F>(
