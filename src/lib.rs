@@ -12,11 +12,17 @@ pub mod cloud;
 pub mod commands;
 mod controller;
 mod credentials;
+#[cfg(not(fuzzing))]
 mod domain;
+#[cfg(fuzzing)]
+pub mod domain;
 mod events;
 mod health;
 mod lease;
+#[cfg(not(fuzzing))]
 mod manifests;
+#[cfg(fuzzing)]
+pub mod manifests;
 mod metrics;
 mod ownership;
 mod quota;
