@@ -155,5 +155,4 @@ fn probe(state: Result<(), String>) -> impl IntoResponse {
 }
 
 #[cfg(test)]
-#[path = "admin_tests.rs"]
 mod tests;

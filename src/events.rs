@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Resource, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::NAME;
@@ -222,7 +223,7 @@ impl Events {
         let uid = resource.uid().unwrap_or_default();
         let generation = resource.metadata.generation.unwrap_or_default();
         let same = notice.same();
-        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.told.lock();
         let mut told = notice
             .warning
             .then(|| all.entry(uid).or_default())
@@ -242,7 +243,7 @@ impl Events {
 
     /// A resource is well: what troubled it before would be news.
     pub fn well(&self, uid: &str) {
-        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.told.lock();
         if let Some(told) = all.get_mut(uid) {
             told.of_incident.clear();
         }
@@ -250,7 +251,7 @@ impl Events {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, uid: &str) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.told.lock().remove(uid);
     }
 }
 

@@ -1,8 +1,10 @@
 //! The state of the process, as the probes tell it: whether a restart would help, and whether it does its part.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The state of the process. Clones share it.
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Health {
     }
 
     fn vitals(&self) -> MutexGuard<'_, Vitals> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A watch of this kind and name starts, and has to be heard of from now on.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -112,7 +113,7 @@ struct PerResource(Arc<Mutex<Vec<NotReady>>>);
 
 impl Collector for PerResource {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let not_ready = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let not_ready = self.0.lock().clone();
         if not_ready.is_empty() {
             return Ok(());
         }
@@ -291,7 +292,7 @@ impl Metrics {
         if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(sound) {
             return OTHER.to_owned();
         }
-        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut codes = self.codes.lock();
         if !codes.contains(code) {
             if codes.len() >= MOST_CODES {
                 return OTHER.to_owned();
@@ -308,7 +309,7 @@ impl Metrics {
 
     /// How many resources are in each state now. A state that is no longer named has none.
     pub fn set_states(&self, now: &BTreeMap<&'static str, i64>) {
-        let mut known = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.states.lock();
         known.extend(now.keys());
         for &state in known.iter() {
             let count = now.get(state).copied().unwrap_or(0);
@@ -323,7 +324,7 @@ impl Metrics {
 
     /// Which resources are not Ready, where each is to have a series of its own.
     pub fn set_not_ready(&self, now: Vec<NotReady>) {
-        *self.per_resource.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.per_resource.0.lock() = now;
     }
 
     /// Whoever does not lead says nothing of resources: all gauges of them are zero or gone.
@@ -392,5 +393,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-#[path = "metrics_tests.rs"]
 mod tests;

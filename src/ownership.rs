@@ -444,5 +444,4 @@ fn take_out<K: Eq + Hash>(sets: &mut HashMap<K, BTreeSet<Rank>>, key: &K, rank: 
 }
 
 #[cfg(test)]
-#[path = "ownership_tests.rs"]
 mod tests;

@@ -1,12 +1,13 @@
 //! Wires everything together, and takes it apart again in order: work, lease, events.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use k8s_openapi::jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;

@@ -117,18 +117,19 @@ pub fn in_words(error: &kube::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
     use super::*;
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -143,7 +144,7 @@ mod tests {
         let filter = Filter::parse(rust_log).unwrap();
         let subscriber = tracing_subscriber::registry().with(lines(format, false, &filter, move || sink.clone()));
         tracing::subscriber::with_default(subscriber, speak);
-        let bytes = written.0.lock().unwrap().clone();
+        let bytes = written.0.lock().clone();
         String::from_utf8(bytes).unwrap()
     }
 

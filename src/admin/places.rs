@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// A bounded number of places.
@@ -36,7 +37,7 @@ impl Places {
     pub(super) fn take(self: &Arc<Self>, peer: IpAddr) -> (Place, CancellationToken) {
         let peer = one_owner(peer);
         let displaced = CancellationToken::new();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let number = taken.next;
         taken.next += 1;
         taken.by_peer.entry(peer).or_default().insert(number, displaced.clone());
@@ -73,7 +74,7 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock();
         taken.leave(self.peer, self.number);
     }
 }
@@ -121,7 +122,7 @@ mod tests {
         let (other, _) = places.take(peer(2));
         assert!(!displaced.is_cancelled());
         drop(other);
-        assert!(places.taken.lock().unwrap().by_peer.is_empty());
+        assert!(places.taken.lock().by_peer.is_empty());
     }
 
     #[test]

@@ -249,5 +249,4 @@ fn lease_namespace(from: &Sources<'_>, written: Option<String>) -> Result<String
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

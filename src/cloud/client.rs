@@ -359,5 +359,4 @@ fn nonce() -> String {
 }
 
 #[cfg(test)]
-#[path = "client_tests.rs"]
 mod tests;

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 /// How far each service's clock is from ours, as learned from its `Date` headers after it refused our time.
 #[derive(Default)]
@@ -11,13 +11,7 @@ pub(super) struct ClockSkew(Mutex<HashMap<String, SignedDuration>>);
 impl ClockSkew {
     /// Now, on the clock of `host`.
     pub(super) fn now(&self, host: &str) -> Timestamp {
-        let offset = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(host)
-            .copied()
-            .unwrap_or_default();
+        let offset = self.0.lock().get(host).copied().unwrap_or_default();
         let now = Timestamp::now();
         now.checked_add(offset).unwrap_or(now)
     }
@@ -28,10 +22,7 @@ impl ClockSkew {
             return false;
         };
         let offset = theirs.duration_since(Timestamp::now());
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(host.to_owned(), offset);
+        self.0.lock().insert(host.to_owned(), offset);
         true
     }
 }

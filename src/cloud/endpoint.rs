@@ -137,5 +137,4 @@ impl Endpoints {
 }
 
 #[cfg(test)]
-#[path = "endpoint_tests.rs"]
 mod tests;

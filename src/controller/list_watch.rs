@@ -251,5 +251,4 @@ impl Pause {
 }
 
 #[cfg(test)]
-#[path = "list_watch_tests.rs"]
 mod tests;

@@ -110,5 +110,4 @@ pub(super) fn what_wakes(resource: &VodMessageCallback) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "roster_tests.rs"]
 mod tests;

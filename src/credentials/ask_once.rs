@@ -2,11 +2,12 @@
 //! remembered. A failure is one too, for a time that grows from a second, and only for the address that gave it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::cloud::EndpointUrl;
@@ -111,14 +112,14 @@ impl<V: Held + Sync, E: Refusal + Sync> AskOnce<V, E> {
 
     /// Drops the answer about `id` if it is the one that `is_meant` knows: a newer one stays.
     pub(super) fn invalidate(&self, id: &CredentialId, is_meant: impl Fn(&V) -> bool) {
-        if let Some(answer) = lock(&self.0).by_id.get_mut(id) {
+        if let Some(answer) = self.0.lock().by_id.get_mut(id) {
             answer.value.take_if(|value| is_meant(value));
         }
     }
 
     fn next(&self, id: CredentialId, at: &EndpointUrl, patient: bool, ask: Ask<V, E>) -> Next<V, E> {
         let now = Instant::now();
-        let mut answers = lock(&self.0);
+        let mut answers = self.0.lock();
         answers.sweep(now);
         let answer = answers.by_id.entry(id).or_insert_with(|| Answer::new(now));
         answer.used = now;
@@ -159,7 +160,7 @@ async fn remembered<V: Held, E: Refusal>(
     ask: Ask<V, E>,
 ) -> Result<V, E> {
     let result = ask.await;
-    let mut answers = lock(&answers);
+    let mut answers = answers.lock();
     let now = Instant::now();
     let answer = answers.by_id.entry(id).or_insert_with(|| Answer::new(now));
     answer.asking.remove(&at);
@@ -203,10 +204,5 @@ impl<V: Held, E: Refusal> Answer<V, E> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
-#[path = "ask_once_tests.rs"]
 mod tests;

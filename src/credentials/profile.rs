@@ -239,5 +239,4 @@ fn readable_by_others(_: &Path) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "profile_tests.rs"]
 mod tests;

@@ -90,5 +90,4 @@ fn is_told_by(desired: &str, observed: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "baseline_tests.rs"]
 mod tests;

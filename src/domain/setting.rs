@@ -296,5 +296,4 @@ fn same(field: Field, a: &str, b: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "setting_tests.rs"]
 mod tests;

@@ -1,5 +1,7 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The right to call the service, for as long as the last renewal carries. Clones share it.
 ///
@@ -53,7 +55,7 @@ impl Claim {
     }
 
     fn term(&self) -> MutexGuard<'_, Term> {
-        self.term.lock().unwrap_or_else(PoisonError::into_inner)
+        self.term.lock()
     }
 
     pub(super) fn renewed(&self, sent: Sent) {

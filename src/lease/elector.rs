@@ -415,3 +415,6 @@ fn record(lease: &Lease) -> Record {
         transitions: spec.lease_transitions.unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests;

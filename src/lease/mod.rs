@@ -7,8 +7,6 @@
 
 mod claim;
 mod elector;
-#[cfg(test)]
-mod elector_tests;
 mod evaluate;
 #[cfg(test)]
 mod simulation;

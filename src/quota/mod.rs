@@ -8,11 +8,6 @@ mod pace;
 mod queue;
 mod window;
 
-#[cfg(test)]
-mod calls_tests;
-#[cfg(test)]
-mod queue_tests;
-
 use std::time::Duration;
 
 pub use calls::{Calls, NoPermit};

@@ -444,3 +444,6 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,5 +166,4 @@ async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
 }
 
 #[cfg(test)]
-#[path = "claims_tests.rs"]
 mod tests;

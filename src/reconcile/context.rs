@@ -1,11 +1,12 @@
 //! Everything that reconciles share, for one term of leadership.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -92,19 +93,19 @@ pub struct Stores(RwLock<HashMap<String, Store<VodMessageCallback>>>);
 impl Stores {
     /// Adds what the watch of `namespace` fills.
     pub fn add(&self, namespace: &str, store: Store<VodMessageCallback>) {
-        let mut stores = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut stores = self.0.write();
         stores.insert(namespace.to_owned(), store);
     }
 
     /// All resources as they are now.
     pub fn all(&self) -> Vec<Arc<VodMessageCallback>> {
-        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let stores = self.0.read();
         stores.values().flat_map(Store::state).collect()
     }
 
     /// A resource as it is now.
     pub fn get(&self, name: &ObjectName) -> Option<Arc<VodMessageCallback>> {
-        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let stores = self.0.read();
         let store = stores.get(&name.namespace).or_else(|| stores.get(""))?;
         store.get(&ObjectRef::new(&name.name).within(&name.namespace))
     }
@@ -113,12 +114,12 @@ impl Stores {
 impl Context {
     /// Locks the ownership index; never held across an await.
     pub fn ownership(&self) -> MutexGuard<'_, OwnershipIndex> {
-        self.ownership.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ownership.lock()
     }
 
     /// Locks the queue; never held across an await.
     pub fn queue(&self) -> MutexGuard<'_, Queue<ObjectName>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// Has a resource looked at.

@@ -252,5 +252,4 @@ pub fn cleanup(ours: &[Ours<'_>], live: Option<&LiveSetting>) -> Cleanup {
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
 mod tests;

@@ -26,11 +26,7 @@ pub mod trigger;
 mod warnings;
 
 #[cfg(test)]
-mod acceptance_tests;
-#[cfg(test)]
-mod model_tests;
-#[cfg(test)]
-mod planner_tests;
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

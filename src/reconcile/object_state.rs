@@ -1,8 +1,9 @@
 //! What this process remembers of each resource. Nothing in it is needed to be right after a restart.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::release::LateAttempts;
@@ -131,7 +132,7 @@ pub struct Entry(Mutex<ObjectState>);
 impl Entry {
     /// Locks the state; never held across an await.
     pub fn lock(&self) -> MutexGuard<'_, ObjectState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -141,7 +142,7 @@ pub struct ObjectStates(Mutex<HashMap<String, Arc<Entry>>>);
 
 impl ObjectStates {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Entry>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The state of one resource, made if new.

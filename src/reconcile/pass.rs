@@ -1,11 +1,12 @@
 //! One look at one resource, from its beginning to what comes next.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::claims::Learned;
@@ -142,7 +143,7 @@ impl Pass {
 
     /// What was found out so far.
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 
     /// Whether nothing has been said of it yet.

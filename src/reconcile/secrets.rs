@@ -1,11 +1,11 @@
 //! Secrets: what is watched of them (metadata) and how one is read when it is needed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
+use parking_lot::{Mutex, MutexGuard};
 use zeroize::Zeroize;
 
 use super::facts;
@@ -46,7 +46,7 @@ struct Entry {
 
 impl SecretIndex {
     fn lock(&self) -> MutexGuard<'_, Referenced> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Notes what a resource refers to.
@@ -260,5 +260,4 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
 }
 
 #[cfg(test)]
-#[path = "secrets_tests.rs"]
 mod tests;

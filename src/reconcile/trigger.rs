@@ -190,5 +190,4 @@ pub fn is_newer(version: &str, recorded: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "trigger_tests.rs"]
 mod tests;

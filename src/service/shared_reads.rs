@@ -1,7 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::domain::CredentialId;
@@ -82,12 +83,12 @@ impl<T: Clone, E: Clone> SharedReads<T, E> {
 
     /// After a write: what was read before it no longer counts.
     pub fn forget(&self, key: &SettingKey) {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.reads.lock().remove(key);
     }
 
     fn join(&self, key: SettingKey, not_before: Instant) -> Arc<Read<T, E>> {
         let now = Instant::now();
-        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reads = self.reads.lock();
         if let Some(read) = reads.get(&key)
             && read.asked >= not_before
         {

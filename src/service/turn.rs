@@ -1,6 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -43,15 +44,15 @@ impl Turn {
 
     /// A call has waited so long for its place in the quota.
     pub fn has_waited(&self, waited: Duration) {
-        *self.waited.lock().unwrap_or_else(PoisonError::into_inner) += waited;
+        *self.waited.lock() += waited;
     }
 
     /// What is left of `elapsed` without the waiting for the quota.
     pub fn worked(&self, elapsed: Duration) -> Duration {
-        elapsed.saturating_sub(*self.waited.lock().unwrap_or_else(PoisonError::into_inner))
+        elapsed.saturating_sub(*self.waited.lock())
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self) -> parking_lot::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.place.lock()
     }
 }

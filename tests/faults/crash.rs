@@ -2,11 +2,12 @@
 //! service, before it is carried out or when it was and is not answered yet. Whatever the moment, the next operator
 //! brings things to the same end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use harness::{ApiRequest, Operator, Verdict, eventually, wait_until};
+use parking_lot::Mutex;
 use vod_endpoint::Moment;
 
 use crate::ground::Ground;
@@ -51,7 +52,7 @@ struct Fate {
 
 impl Fate {
     fn on_course<T>(&self, then: impl FnOnce(&mut Course) -> T) -> T {
-        then(&mut self.course.lock().unwrap_or_else(PoisonError::into_inner))
+        then(&mut self.course.lock())
     }
 
     fn kill(&self) {

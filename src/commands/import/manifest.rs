@@ -228,5 +228,4 @@ fn quoted(text: &mut String, value: &str) {
 }
 
 #[cfg(test)]
-#[path = "manifest_tests.rs"]
 mod tests;

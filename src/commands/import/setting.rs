@@ -276,5 +276,4 @@ fn seen_key(live: &LiveSetting) -> SeenKey {
 }
 
 #[cfg(test)]
-#[path = "setting_tests.rs"]
 mod tests;

@@ -260,5 +260,4 @@ impl Summary {
 }
 
 #[cfg(test)]
-#[path = "item_tests.rs"]
 mod tests;

@@ -1,10 +1,11 @@
 //! Secrets as the operator would find them once the files are applied.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::load::SecretData;
@@ -55,7 +56,7 @@ impl Secrets {
     /// One Secret.
     pub async fn get(&self, name: &ObjectName) -> Found {
         let cell = {
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = self.found.lock();
             Arc::clone(found.entry(name.clone()).or_default())
         };
         let found = cell.get_or_init(|| async { Arc::new(self.read(name).await) });

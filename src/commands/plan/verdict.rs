@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, stream};
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::inputs::{Access, Inputs, Sources, stall};
@@ -277,7 +278,7 @@ impl Reads {
             app: access.app.clone(),
         };
         let cell = {
-            let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut reads = self.0.lock();
             Arc::clone(reads.entry(key).or_default())
         };
         let read = cell.get_or_init(|| async {

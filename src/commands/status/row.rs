@@ -239,5 +239,4 @@ fn truth(status: &str) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "row_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 //! measured.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -10,6 +10,7 @@ use harness::{condition, vmc_resource};
 use kube::api::DynamicObject;
 use kube::runtime::watcher;
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -49,7 +50,7 @@ impl ReadyWatch {
                 };
                 let at = Instant::now();
                 let count = {
-                    let mut seen = lock(&filled);
+                    let mut seen = filled.lock();
                     note(&mut seen, &object, at);
                     seen.len()
                 };
@@ -81,7 +82,9 @@ impl ReadyWatch {
         let mut count = self.count.clone();
         let mut when = None;
         let there = count.wait_for(|_| {
-            when = lock(&self.seen)
+            when = self
+                .seen
+                .lock()
                 .get(&key)
                 .filter(|(g, _)| *g >= generation)
                 .map(|(_, at)| *at);
@@ -115,8 +118,4 @@ fn note(seen: &mut Seen, object: &DynamicObject, at: Instant) {
     if seen.get(&name).is_none_or(|(known, _)| *known < generation) {
         seen.insert(name, (generation, at));
     }
-}
-
-fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -19,9 +20,8 @@ use crate::components::{self, Files, Ports};
 use crate::error::{Error, Result};
 use crate::http_get::http_get;
 use crate::keys::random_token;
-use crate::kubeconfig;
 use crate::process::Process;
-use crate::watchdog::{self, lock};
+use crate::{kubeconfig, watchdog};
 
 const POLL: Duration = Duration::from_millis(50);
 /// Generous: a start takes two seconds, but the machine may be busy with a compiler.
@@ -225,7 +225,7 @@ impl ControlPlane {
     pub fn pids(&self) -> Vec<u32> {
         [&self.etcd, &self.api_server]
             .into_iter()
-            .filter_map(|slot| Some(lock(slot).as_ref()?.pid()))
+            .filter_map(|slot| Some(slot.lock().as_ref()?.pid()))
             .collect()
     }
 
@@ -273,7 +273,7 @@ impl ControlPlane {
 
     fn spawn_etcd(&self) -> Result<()> {
         let process = components::start_etcd(&self.binaries, &self.files, self.ports)?;
-        *lock(&self.etcd) = Some(Arc::new(process));
+        *self.etcd.lock() = Some(Arc::new(process));
         Ok(())
     }
 
@@ -283,7 +283,7 @@ impl ControlPlane {
             api_server_flags,
         } = &self.options;
         let process = components::start_api_server(&self.binaries, &self.files, self.ports, *audit, api_server_flags)?;
-        *lock(&self.api_server) = Some(Arc::new(process));
+        *self.api_server.lock() = Some(Arc::new(process));
         Ok(())
     }
 
@@ -292,7 +292,7 @@ impl ControlPlane {
         let start = Instant::now();
         loop {
             for slot in [&self.etcd, &self.api_server] {
-                if let Some(process) = lock(slot).as_ref()
+                if let Some(process) = slot.lock().as_ref()
                     && let Some(status) = process.exited()?
                 {
                     return Err(self.failure(&format!("{} ended ({status}) instead of starting", process.name())));
@@ -310,14 +310,14 @@ impl ControlPlane {
     }
 
     async fn ready(&self) -> Result<()> {
-        if lock(&self.etcd).is_some() {
+        if self.etcd.lock().is_some() {
             let address = format!("127.0.0.1:{}", self.ports.etcd);
             let (status, body) = http_get(&address, "/health").await.map_err(Error::io("etcd"))?;
             if status != 200 {
                 return Err(Error::Process(format!("etcd: {status} {body}")));
             }
         }
-        if lock(&self.api_server).is_some() {
+        if self.api_server.lock().is_some() {
             let (path, certificate) = (self.kubeconfig_path(), self.certificate()?);
             kubeconfig::write(&path, self.ports.api_server, &certificate, "admin", &self.admin_token)?;
             let request = http::Request::get("/readyz")
@@ -355,13 +355,13 @@ pub struct Kubectl {
 }
 
 fn running(slot: &Mutex<Option<Arc<Process>>>) -> Result<Arc<Process>> {
-    lock(slot)
+    slot.lock()
         .clone()
         .ok_or_else(|| Error::Process("it is not running".to_owned()))
 }
 
 /// At once, as in a crash: an orderly end of the API server takes ten seconds, in which it still answers.
 fn stop(slot: &Mutex<Option<Arc<Process>>>) -> Result<()> {
-    let process = lock(slot).take();
+    let process = slot.lock().take();
     process.map_or(Ok(()), |process| process.kill().map(drop))
 }

@@ -3,14 +3,14 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Error, Result};
 use crate::keys::random_u16;
-use crate::watchdog::{self, lock};
+use crate::watchdog;
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -58,12 +58,14 @@ impl Process {
 
     /// Hands the child's output pipes to `take`, for instance to read them in threads.
     pub fn with_child<T>(&self, take: impl FnOnce(&mut Child) -> T) -> T {
-        take(&mut lock(&self.child))
+        take(&mut self.child.lock())
     }
 
     /// How the process ended; `None` while it runs.
     pub fn exited(&self) -> Result<Option<ExitStatus>> {
-        let status = lock(&self.child)
+        let status = self
+            .child
+            .lock()
             .try_wait()
             .map_err(Error::io(format!("cannot wait for {}", self.name)))?;
         if status.is_some() {
@@ -79,7 +81,7 @@ impl Process {
 
     /// Kills the process and waits until it is gone.
     pub fn kill(&self) -> Result<ExitStatus> {
-        let mut child = lock(&self.child);
+        let mut child = self.child.lock();
         // The lock is held until the process is reaped: no other thread can signal a reused id.
         let killed = child.kill().and_then(|()| child.wait());
         watchdog::release(self.pid);
@@ -123,7 +125,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let mut child = lock(&self.child);
+        let mut child = self.child.lock();
         // While the lock is held nobody reaps the child, so the id is still this child's.
         if child
             .try_wait()

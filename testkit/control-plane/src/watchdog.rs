@@ -8,7 +8,9 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 
@@ -51,7 +53,7 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
 }
 
 fn tell(line: &str) -> Result<()> {
-    let mut pipe = lock(PIPE.get_or_init(|| Mutex::new(None)));
+    let mut pipe = PIPE.get_or_init(|| Mutex::new(None)).lock();
     if pipe.is_none() {
         *pipe = Some(start()?);
     }
@@ -77,9 +79,4 @@ fn start() -> Result<ChildStdin> {
         .stdin
         .take()
         .ok_or_else(|| Error::Process("the watchdog has no stdin".to_owned()))
-}
-
-/// Locks, also after a panic in another test: the data here is valid at every moment.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

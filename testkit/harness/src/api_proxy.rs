@@ -1,7 +1,7 @@
 //! A way to the API server that knows its requests: a test can hold some back, have others refused, and end watches.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use control_plane::{Error, Result};
 use futures::StreamExt;
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -46,7 +47,7 @@ impl Times {
     }
 
     fn one_less(&self) -> bool {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.0.lock();
         let one_less = left.checked_sub(1);
         *left = one_less.unwrap_or(0);
         one_less.is_some()
@@ -152,7 +153,7 @@ impl ApiProxy {
 
     /// The requests so far whose address holds all `words`, those held included.
     pub fn asked(&self, words: &[&str]) -> Vec<Asked> {
-        let asked = self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = self.shared.asked.lock();
         let meant = asked
             .iter()
             .filter(|asked| words.iter().all(|word| asked.what.contains(word)));
@@ -172,7 +173,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         what: what.clone(),
         at: shared.start.elapsed(),
     };
-    shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+    shared.asked.lock().push(asked);
     let held = |rules: &Vec<Rule>| rules.iter().any(|rule| rule.holds(&what));
     // An error means that the proxy itself is gone.
     let mut rules = shared.rules.subscribe();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::http::{HeaderName, Request, Response, StatusCode, header};
 use control_plane::{ControlPlane, Error, Result};
 use futures::StreamExt;
 use kube::Client;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -118,7 +119,7 @@ impl JudgedApi {
 
     /// Who decides from now on.
     pub fn judge(&self, judge: impl FnMut(&ApiRequest) -> Verdict + Send + 'static) {
-        *lock(&self.shared.judge) = Box::new(judge);
+        *self.shared.judge.lock() = Box::new(judge);
     }
 
     /// Everything passes from now on.
@@ -128,7 +129,7 @@ impl JudgedApi {
 
     /// Every request so far that would change something, with what it said.
     pub fn written(&self) -> Vec<ApiRequest> {
-        lock(&self.shared.written).clone()
+        self.shared.written.lock().clone()
     }
 }
 
@@ -159,9 +160,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     if seen.is_write() {
-        lock(&shared.written).push(seen.clone());
+        shared.written.lock().push(seen.clone());
     }
-    let verdict = (lock(&shared.judge))(&seen);
+    let verdict = (shared.judge.lock())(&seen);
     let passed_on = async || pass_on(&shared.client, &parts, body.clone()).await;
     match verdict {
         Verdict::Pass => passed_on().await,
@@ -256,8 +257,4 @@ fn broken_off(answer: Response<Body>, by: Duration) -> Response<Body> {
     let end = futures::stream::once(async { Err(axum::Error::new("broken off")) });
     let part = body.into_data_stream().take_until(tokio::time::sleep(by));
     Response::from_parts(parts, Body::from_stream(part.chain(end)))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,10 @@
 //! The lines a child process writes, kept in memory.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+
+use parking_lot::Mutex;
 
 /// What a child has written so far, on both its outputs, line by line.
 #[derive(Debug, Default)]
@@ -28,19 +30,19 @@ impl Output {
                 if let Some(echo) = &echo {
                     eprintln!("{echo}{line}");
                 }
-                lock(&lines).push(line);
+                lines.lock().push(line);
             }
         }));
     }
 
     /// The lines so far.
     pub(crate) fn lines(&self) -> Vec<String> {
-        lock(&self.lines).clone()
+        self.lines.lock().clone()
     }
 
     /// The last lines, for a message.
     pub(crate) fn tail(&self, count: usize) -> String {
-        let lines = lock(&self.lines);
+        let lines = self.lines.lock();
         lines
             .get(lines.len().saturating_sub(count)..)
             .unwrap_or_default()
@@ -51,8 +53,4 @@ impl Output {
     pub(crate) fn is_complete(&self) -> bool {
         self.readers.iter().all(JoinHandle::is_finished)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,5 @@
 //! Steering from the shell: `curl -X POST CONTROL/faults -d '{"how":"hang","times":1}'`.
 
-use std::sync::{MutexGuard, PoisonError};
-
 use axum::extract::State;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -11,7 +9,7 @@ use serde_json::{Value, json};
 use crate::faults::Fault;
 use crate::server::{self, Shared};
 use crate::settings::Behaviour;
-use crate::world::{AccessKey, World};
+use crate::world::AccessKey;
 
 #[derive(Deserialize)]
 struct NamedKey {
@@ -59,32 +57,28 @@ fn app() -> String {
     "app-1000000".into()
 }
 
-fn lock(world: &Shared) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 pub(crate) fn service(world: Shared) -> Router {
     Router::new()
         .route(
             "/calls",
-            get(async |State(w): State<Shared>| Json(lock(&w).calls().to_vec())),
+            get(async |State(w): State<Shared>| Json(w.lock().calls().to_vec())),
         )
         .route(
             "/calls",
             delete(async |State(w): State<Shared>| {
-                lock(&w).forget_calls();
+                w.lock().forget_calls();
             }),
         )
         .route(
             "/keys",
             post(async |State(w): State<Shared>, Json(named): Json<NamedKey>| {
-                lock(&w).keys.insert(named.id, named.key);
+                w.lock().keys.insert(named.id, named.key);
             }),
         )
         .route(
             "/settings",
             post(async |State(w): State<Shared>, Json(change): Json<Change>| {
-                let mut world = lock(&w);
+                let mut world = w.lock();
                 match change.fields {
                     None => world.remove_setting(&change.account, &change.region, &change.app),
                     Some(fields) => {
@@ -104,30 +98,30 @@ pub(crate) fn service(world: Shared) -> Router {
         )
         .route(
             "/messages",
-            get(async |State(w): State<Shared>| Json(lock(&w).messages.clone())),
+            get(async |State(w): State<Shared>| Json(w.lock().messages.clone())),
         )
         .route(
             "/faults",
             post(async |State(w): State<Shared>, Json(fault): Json<Fault>| {
-                lock(&w).faults.push(fault);
+                w.lock().faults.push(fault);
             }),
         )
         .route(
             "/faults",
             delete(async |State(w): State<Shared>| {
-                lock(&w).faults.clear();
+                w.lock().faults.clear();
             }),
         )
         .route(
             "/behaviour",
             post(async |State(w): State<Shared>, Json(behaviour): Json<Behaviour>| {
-                lock(&w).behaviour = behaviour;
+                w.lock().behaviour = behaviour;
             }),
         )
         .route(
             "/clock",
             post(async |State(w): State<Shared>, Json(skew): Json<Value>| {
-                lock(&w).clock_skew = skew.get("skewSeconds").and_then(Value::as_i64).unwrap_or(0);
+                w.lock().clock_skew = skew.get("skewSeconds").and_then(Value::as_i64).unwrap_or(0);
             }),
         )
         .route("/healthz", get(async || Json(json!({ "ok": true }))))

@@ -147,8 +147,9 @@ async fn once(url: &str, headers: &str, body: &str) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex};
 
     use axum::Router;
     use axum::http::{HeaderMap, StatusCode};
@@ -166,7 +167,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (sink, turn) = (Arc::clone(&seen), Arc::new(AtomicUsize::new(0)));
         let service = Router::new().fallback(async move |headers: HeaderMap, body: String| {
-            sink.lock().unwrap().push((headers, body));
+            sink.lock().push((headers, body));
             StatusCode::from_u16(statuses[turn.fetch_add(1, Ordering::Relaxed)]).unwrap()
         });
         tokio::spawn(async move { axum::serve(listener, service).await });
@@ -205,7 +206,7 @@ mod tests {
         let endpoint = endpoint(&fields).await;
         let delivery = deliver(&endpoint, "TranscodeComplete").await;
         assert_eq!((delivery.delivered, delivery.attempts), (true, vec!["200".to_owned()]));
-        let (headers, body) = seen.lock().unwrap().pop().unwrap();
+        let (headers, body) = seen.lock().pop().unwrap();
         let timestamp = headers["x-vod-timestamp"].to_str().unwrap();
         assert_eq!(
             headers["x-vod-signature"],
@@ -232,7 +233,7 @@ mod tests {
                 (delivery.attempts, delivery.delivered),
                 (attempts.iter().map(ToString::to_string).collect(), delivered)
             );
-            let seen = seen.lock().unwrap();
+            let seen = seen.lock();
             assert_eq!(seen.len(), 3);
             assert!(!seen[0].0.contains_key("x-vod-signature"), "AuthSwitch is not on");
         }

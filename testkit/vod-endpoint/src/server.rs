@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, Response, Uri};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -107,7 +108,7 @@ impl Endpoint {
 
     /// Its state, to look at and to change.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock()
     }
 
     /// The address of the first region; STS answers there too.
@@ -136,7 +137,7 @@ pub(crate) async fn deliver(
     event_type: &str,
     body: Option<String>,
 ) -> Delivery {
-    let lock = || world.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || world.lock();
     let now = || lock().now();
     let body = body.unwrap_or_else(|| {
         let time = sts::time(u64::try_from(now()).unwrap_or_default());
@@ -179,7 +180,7 @@ fn metadata_service(world: Shared) -> Router {
     Router::new()
         .fallback(async |State(world): State<Shared>, peer, method, uri, headers, body| {
             let raw = raw(peer, &method, &uri, &headers, &body);
-            let (status, body) = metadata::handle(&mut world.lock().unwrap_or_else(PoisonError::into_inner), &raw);
+            let (status, body) = metadata::handle(&mut world.lock(), &raw);
             respond(status, &[], Body::from(body))
         })
         .with_state(world)
@@ -214,7 +215,7 @@ async fn vod(
     };
     let id = request_id();
     let (one_way, observer) = {
-        let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+        let world = world.lock();
         (world.round_trip / 2, world.observer.clone())
     };
     on_the_way(one_way).await;
@@ -227,7 +228,7 @@ async fn vod(
     };
     observed(Moment::Arrived).await;
     let (judged, date) = {
-        let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = world.lock();
         let judged = world.handle(&raw, &region, &id);
         (judged, http_date(u64::try_from(world.now()).unwrap_or_default()))
     };
@@ -256,10 +257,7 @@ async fn spoil(
     date: &str,
 ) -> Response<Body> {
     let outcome = |status: u16, code: &str| {
-        world
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set_outcome(seq, status, code);
+        world.lock().set_outcome(seq, status, code);
     };
     match fault.failure.0 {
         How::Code {

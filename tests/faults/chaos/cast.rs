@@ -1,10 +1,11 @@
 //! Who takes part: namespaces with their accounts, users, and two replicas of the operator.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness::{Cluster, JudgedApi, Operator, Vmc};
+use parking_lot::Mutex;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -103,7 +104,7 @@ impl Cast {
             let proxy = JudgedApi::before(plane).await.unwrap();
             let weather = Arc::new(Mutex::new(Weather::fair(n as u64)));
             let judge = Arc::clone(&weather);
-            proxy.judge(move |request| judge.lock().unwrap_or_else(PoisonError::into_inner).judge(request));
+            proxy.judge(move |request| judge.lock().judge(request));
             let process = cast.start(&proxy).await;
             cast.replicas.push(Replica {
                 proxy,

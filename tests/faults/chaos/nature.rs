@@ -1,6 +1,5 @@
 //! What nature does: the API server, the service, the clock and the replicas fail.
 
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use harness::{ApiRequest, Verdict};
@@ -72,7 +71,7 @@ impl Cast {
     pub async fn nature_acts(&mut self, random: &mut StdRng) {
         self.thaw_who_is_due();
         for replica in &self.replicas {
-            replica.weather.lock().unwrap_or_else(PoisonError::into_inner).foul = true;
+            replica.weather.lock().foul = true;
         }
         match random.random_range(0..100) {
             0..30 => {
@@ -98,7 +97,7 @@ impl Cast {
             34 => {
                 let replica = &self.replicas[random.random_range(0..REPLICAS)];
                 let until = Instant::now() + Duration::from_secs(12);
-                let mut weather = replica.weather.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut weather = replica.weather.lock();
                 weather.lease_cut_until = Some(until);
             }
             35 => {
@@ -125,7 +124,7 @@ impl Cast {
             world.clock_skew = 0;
         }
         for replica in &mut self.replicas {
-            let mut weather = replica.weather.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut weather = replica.weather.lock();
             (weather.foul, weather.lease_cut_until) = (false, None);
             replica.frozen_until = None;
             replica.process.thaw().unwrap();

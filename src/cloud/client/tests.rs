@@ -1,7 +1,6 @@
 //! Against a raw TCP server, for what a well-behaved endpoint cannot show.
 
-use std::sync::Mutex;
-
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -13,7 +12,7 @@ struct Seen(Mutex<Vec<String>>);
 
 impl CallObserver for Seen {
     fn observed(&self, _: &'static str, code: &str, _: Duration) {
-        self.0.lock().unwrap().push(code.to_owned());
+        self.0.lock().push(code.to_owned());
     }
 }
 
@@ -70,7 +69,7 @@ async fn call(answers: Vec<Option<Vec<u8>>>, style: SignatureStyle) -> (Result<R
     };
     let parameters = [("AuthKey", Zeroizing::new("Sesame123".to_owned()))];
     let result = client.call(&url, api, &parameters, &credentials()).await;
-    let codes = seen.0.lock().unwrap().clone();
+    let codes = seen.0.lock().clone();
     (result, codes)
 }
 

@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
-use super::decide::{KeyStanding, Observed, OwedReadBack, Plan};
 use crate::api::{AppliedHttp, AppliedKeySecret, AppliedSetting, CallbackType, ManagementPolicy, MnsTarget};
 use crate::domain::{Auth, AuthKey, Baseline, LiveSetting, ReadBack, Setting, Target};
+use crate::reconcile::decide::{KeyStanding, Observed, OwedReadBack, Plan};
 
 const EXPANDED: &str = "FileUploadComplete,SnapshotComplete,TranscodeComplete";
 const KEYS: [&str; 3] = ["ExampleKey1", "ExampleKey2", "ExampleKey3"];

@@ -1,6 +1,6 @@
 //! The elector against a Lease served over HTTP, with an API server that can fall silent, refuse and fail.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -10,10 +10,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::lease::*;
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/ops/leases";
 
@@ -60,11 +62,11 @@ impl Server {
     }
 
     fn mood(&self, mood: Mood) {
-        self.0.lock().unwrap().mood = mood;
+        self.0.lock().mood = mood;
     }
 
     fn spec(&self) -> LeaseSpec {
-        let held = self.0.lock().unwrap();
+        let held = self.0.lock();
         held.lease.clone().and_then(|lease| lease.spec).unwrap_or_default()
     }
 
@@ -74,7 +76,7 @@ impl Server {
 
     /// Somebody else writes the Lease without asking anybody.
     fn meddle(&self, change: impl FnOnce(&mut Option<Lease>)) {
-        let mut held = self.0.lock().unwrap();
+        let mut held = self.0.lock();
         change(&mut held.lease);
         held.version += 1;
         let version = held.version.to_string();
@@ -85,7 +87,7 @@ impl Server {
 
     async fn admit(&self, verb: &'static str) -> Option<Response> {
         let mood = {
-            let mut held = self.0.lock().unwrap();
+            let mut held = self.0.lock();
             held.requests.push(verb);
             held.mood
         };
@@ -99,7 +101,7 @@ impl Server {
 
     async fn store(&self, mut lease: Lease) -> Response {
         let mood = {
-            let mut held = self.0.lock().unwrap();
+            let mut held = self.0.lock();
             held.version += 1;
             lease.metadata.resource_version = Some(held.version.to_string());
             held.lease = Some(lease.clone());
@@ -115,7 +117,7 @@ impl Server {
         if let Some(refused) = server.admit("get").await {
             return refused;
         }
-        let lease = server.0.lock().unwrap().lease.clone();
+        let lease = server.0.lock().lease.clone();
         lease.map_or_else(|| refusal(404, "NotFound"), |lease| Json(lease).into_response())
     }
 
@@ -123,7 +125,7 @@ impl Server {
         if let Some(refused) = server.admit("create").await {
             return refused;
         }
-        if server.0.lock().unwrap().lease.is_some() {
+        if server.0.lock().lease.is_some() {
             return refusal(409, "AlreadyExists");
         }
         server.store(serde_json::from_str(&body).unwrap()).await
@@ -134,7 +136,7 @@ impl Server {
             return refused;
         }
         let wanted: Lease = serde_json::from_str(&body).unwrap();
-        let current = server.0.lock().unwrap().lease.clone();
+        let current = server.0.lock().lease.clone();
         match current {
             None => refusal(404, "NotFound"),
             Some(lease) if lease.metadata.resource_version != wanted.metadata.resource_version => {
@@ -157,7 +159,7 @@ fn elector(client: &Client, identity: &str) -> Elector {
     Elector::new(client.clone(), "ops", crate::NAME, identity.to_owned(), timings())
 }
 
-async fn acquire(elector: &mut Elector) -> super::elector::Leadership {
+async fn acquire(elector: &mut Elector) -> Leadership {
     let acquired = tokio::time::timeout(Duration::from_secs(10), elector.acquire(CancellationToken::new())).await;
     acquired.expect("acquired in time").expect("not stopped")
 }
@@ -273,7 +275,7 @@ async fn a_lease_that_others_touch_or_delete_is_renewed_all_the_same() {
     });
     settle().await;
     assert!(term.claim.holds());
-    let labels = server.0.lock().unwrap().lease.clone().unwrap().metadata.labels.unwrap();
+    let labels = server.0.lock().lease.clone().unwrap().metadata.labels.unwrap();
     assert_eq!(labels["team"], "media", "what others put there stays");
     server.meddle(|lease| *lease = None);
     settle().await;
@@ -308,14 +310,14 @@ async fn of_many_one_leads() {
         let (mut elector, terms, stop) = (elector(&client, name), Arc::clone(&terms), stop.clone());
         tasks.push(tokio::spawn(async move {
             if let Some(term) = elector.acquire(stop.clone()).await {
-                terms.lock().unwrap().push(term);
+                terms.lock().push(term);
                 stop.cancelled().await;
             }
         }));
     }
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(terms.lock().unwrap().len(), 1);
-    assert!(terms.lock().unwrap()[0].claim.holds());
+    assert_eq!(terms.lock().len(), 1);
+    assert!(terms.lock()[0].claim.holds());
     assert!(server.holder().is_some());
     stop.cancel();
     for task in tasks {
@@ -349,7 +351,7 @@ async fn who_is_stopped_while_its_write_is_under_way_gives_it_back() {
 async fn a_standby_that_never_wrote_asks_nothing_on_release() {
     let (server, client) = Server::start().await;
     elector(&client, "one").release().await;
-    assert!(server.0.lock().unwrap().requests.is_empty());
+    assert!(server.0.lock().requests.is_empty());
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answered, Calls, NoPermit, SECOND, Urgency};
 use crate::cloud::Operation;
 use crate::domain::{AccountId, AccountKey};
+use crate::quota::{Answered, Calls, NoPermit, SECOND, Urgency};
 
 fn key(n: u8) -> AccountKey {
     AccountKey::Account(AccountId(n.to_string()))

@@ -3,9 +3,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::queue::{Line, Owner, Position, Queue, Sizes};
-use super::{SECOND, Urgency};
 use crate::domain::{AccountId, AccountKey};
+use crate::quota::queue::{Line, Owner, Position, Queue, Sizes};
+use crate::quota::{SECOND, Urgency};
 
 const SIZES: Sizes = Sizes { passes: 16, each: 4 };
 

@@ -14,7 +14,7 @@ struct SdkMap {
 }
 
 fn sdk_map() -> BTreeMap<String, String> {
-    let file: SdkMap = serde_json::from_str(include_str!("../../tests/vectors/endpoints.json")).unwrap();
+    let file: SdkMap = serde_json::from_str(include_str!("../../../tests/vectors/endpoints.json")).unwrap();
     file.hosts
 }
 

@@ -4,20 +4,21 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::next_action::{End, Facts, Next, next_action};
 use crate::cloud::Operation;
 use crate::domain::{AccountId, AccountKey};
 use crate::quota::{Answered, Calls, Line, NoPermit, Owner, Position, Queue, Sizes, Urgency};
+use crate::reconcile::next_action::{End, Facts, Next, next_action};
 use crate::schedule::{Backoff, next_check};
 
 const QPS: u32 = 15;
@@ -132,10 +133,6 @@ struct Ended {
     rests_until: Option<Instant>,
 }
 
-fn lock(service: &Mutex<Service>) -> MutexGuard<'_, Service> {
-    service.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn span(random: &mut StdRng, most: Duration) -> Duration {
     most.mul_f64(random.random_range(0.0..1.0))
 }
@@ -206,7 +203,7 @@ impl Model {
         for (reign, until) in takeovers.into_iter().enumerate() {
             self.reign(until, reign > 0).await;
         }
-        let service = lock(&self.service);
+        let service = self.service.lock();
         Report {
             most: service.most,
             throttled: service.throttled,
@@ -349,7 +346,7 @@ impl Model {
                 };
                 permit.send();
                 sleep(one_way).await;
-                let answer = lock(&service).call(&account, *operation);
+                let answer = service.lock().call(&account, *operation);
                 sleep(one_way).await;
                 match answer {
                     Answer::Done => permit.answered(Answered::Counted),
@@ -397,7 +394,7 @@ impl Model {
     /// What the outages of its account since it was last well account for.
     fn excused(&self, n: usize, now: Instant) -> Duration {
         let resource = &self.resources[n];
-        let service = lock(&self.service);
+        let service = self.service.lock();
         let its = service.outages.iter().filter(|(of, from, to)| {
             *of == resource.account && *from <= now && *to + LONGEST_RETRY >= resource.checked
         });

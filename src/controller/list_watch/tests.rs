@@ -1,9 +1,9 @@
 use std::collections::VecDeque;
-use std::sync::Mutex;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::ListMeta;
 use kube::core::watch::{Bookmark, BookmarkMeta};
+use parking_lot::Mutex;
 
 use super::*;
 use crate::health::Health;
@@ -53,23 +53,18 @@ impl Script {
     }
 
     fn next(&self, asked: String) -> Answer {
-        self.asked.lock().unwrap().push((asked, self.start.elapsed()));
-        let next = self.answers.lock().unwrap().pop_front();
+        self.asked.lock().push((asked, self.start.elapsed()));
+        let next = self.answers.lock().pop_front();
         next.unwrap_or_else(self.then)
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(what, _)| what.clone())
-            .collect()
+        self.asked.lock().iter().map(|(what, _)| what.clone()).collect()
     }
 
     /// The seconds between one request and the next.
     fn pauses(&self) -> Vec<u64> {
-        let asked = self.asked.lock().unwrap();
+        let asked = self.asked.lock();
         let gaps = asked.windows(2).map(|pair| pair[1].1 - pair[0].1);
         gaps.map(|gap| gap.as_secs()).collect()
     }

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::{Map, Value, json};
 
-use super::convert;
 use crate::api::VodMessageCallbackSpec;
 use crate::cloud::{EndpointNetwork, Endpoints};
 use crate::commands::check::check;
 use crate::domain::AuthKey;
 use crate::manifests::Source;
+use crate::reconcile::convert;
 
 fn accepted(spec: &Value) -> bool {
     let manifest = json!({

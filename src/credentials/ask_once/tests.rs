@@ -40,7 +40,7 @@ impl Sts {
         let n = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         sleep(Duration::from_millis(100)).await;
         let now = Instant::now();
-        match *self.refuses.lock().unwrap() {
+        match *self.refuses.lock() {
             Some(error) => Err(error),
             None => Ok(Value {
                 n,
@@ -51,7 +51,7 @@ impl Sts {
     }
 
     fn refuse(&self, error: impl Into<Option<&'static str>>) {
-        *self.refuses.lock().unwrap() = error.into();
+        *self.refuses.lock() = error.into();
     }
 
     fn asked(&self) -> u32 {
@@ -202,5 +202,5 @@ async fn what_nobody_asks_for_is_dropped() {
     }
     advance(IDLE + SWEEP).await;
     asks.get(id(200), &at("a"), sts.clone().ask()).await.unwrap();
-    assert_eq!(lock(&asks.0).by_id.len(), 1);
+    assert_eq!(asks.0.lock().by_id.len(), 1);
 }
