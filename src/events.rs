@@ -35,8 +35,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[allow(missing_docs, reason = "the note of each says what it means")]
 pub enum EventReason {
     Replacing,
-    Adopted,
-    Applied,
     ReadBackDiffers,
     DriftDetected,
     DriftCorrected,
@@ -62,8 +60,6 @@ impl EventReason {
     fn as_str(self) -> &'static str {
         match self {
             Self::Replacing => "Replacing",
-            Self::Adopted => "Adopted",
-            Self::Applied => "Applied",
             Self::ReadBackDiffers => "ReadBackDiffers",
             Self::DriftDetected => "DriftDetected",
             Self::DriftCorrected => "DriftCorrected",
@@ -88,12 +84,7 @@ impl EventReason {
             Self::UnlistedEventType | Self::SingleAiEventType | Self::InternalMnsEndpoint | Self::UnreachableUrl => {
                 "Validate"
             }
-            Self::Replacing
-            | Self::Adopted
-            | Self::Applied
-            | Self::ReadBackDiffers
-            | Self::AccountChanged
-            | Self::Condition(_) => "Reconcile",
+            Self::Replacing | Self::ReadBackDiffers | Self::AccountChanged | Self::Condition(_) => "Reconcile",
         }
     }
 
@@ -111,7 +102,7 @@ impl EventReason {
                 HowOften::OncePerIncident
             }
             // These are no warnings.
-            Self::Adopted | Self::Applied | Self::DriftCorrected | Self::Deleted => HowOften::EachTime,
+            Self::DriftCorrected | Self::Deleted => HowOften::EachTime,
         }
     }
 }
@@ -381,7 +372,7 @@ mod tests {
         let (events, mut written) = Events::new("one");
         for _ in 0..2 {
             events.publish(&resource(1), Notice::warning(EventReason::DriftDetected, "the same"));
-            events.publish(&resource(1), Notice::normal(EventReason::Applied, "the same"));
+            events.publish(&resource(1), Notice::normal(EventReason::DriftCorrected, "the same"));
         }
         assert_eq!(told(&mut written), 4);
     }
@@ -390,7 +381,7 @@ mod tests {
     fn a_warning_that_found_no_room_is_told_later() {
         let (events, mut written) = Events::new("one");
         for _ in 0..QUEUE {
-            events.publish(&resource(1), Notice::normal(EventReason::Applied, "x"));
+            events.publish(&resource(1), Notice::normal(EventReason::DriftCorrected, "x"));
         }
         events.publish(&resource(1), trouble("lost"));
         assert_eq!(told(&mut written), QUEUE);

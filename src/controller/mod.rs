@@ -4,6 +4,7 @@
 //! they must agree on (ownership, quota, memory) is in the shared [`Context`].
 
 mod list_watch;
+mod predecessor;
 mod resource_watch;
 mod roster;
 mod runner;
@@ -15,8 +16,10 @@ use std::time::Duration;
 
 use kube::runtime::reflector;
 use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use self::predecessor::Predecessor;
 use crate::api::VodMessageCallback;
 use crate::health::Health;
 use crate::metrics::NotReady;
@@ -59,7 +62,10 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
         None => Api::all(ctx.client.clone()),
         Some(one) => Api::namespaced(ctx.client.clone(), one),
     };
-    let watches = namespaces.iter().map(|namespace| one(&ctx, namespace, &scope, &health));
+    let predecessor = Mutex::new(Predecessor::new(namespaces.len()));
+    let watches = namespaces
+        .iter()
+        .map(|namespace| one(&ctx, namespace, &scope, &health, &predecessor));
     tokio::select! {
         () = runner::run(Arc::clone(&ctx), woken) => {}
         _ = futures::future::join_all(watches) => {}
@@ -69,7 +75,7 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
 }
 
 /// Follows one namespace, or all; never ends.
-async fn one(ctx: &Arc<Context>, namespace: &str, scope: &Scope, health: &Health) {
+async fn one(ctx: &Arc<Context>, namespace: &str, scope: &Scope, health: &Health, predecessor: &Mutex<Predecessor>) {
     let (store, writer) = reflector::store();
     ctx.stores.add(namespace, store.clone());
     // The resources come first: it is they that tell which Secrets matter.
@@ -80,7 +86,7 @@ async fn one(ctx: &Arc<Context>, namespace: &str, scope: &Scope, health: &Health
         }
     };
     tokio::join!(
-        resource_watch::follow(Arc::clone(ctx), scope, namespace, health, writer),
+        resource_watch::follow(Arc::clone(ctx), scope, namespace, health, writer, predecessor),
         then
     );
 }

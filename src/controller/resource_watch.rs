@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::ApiResource;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use kube::{Api, Resource, ResourceExt};
+use parking_lot::Mutex;
 
 use super::list_watch::{self, FromApiServer};
+use super::predecessor::Predecessor;
 use super::roster::{Effect, Roster, Sighting, what_wakes};
 use super::watch_health::SignOfLife;
 use super::{Scope, described};
@@ -32,6 +34,7 @@ pub(super) async fn follow(
     namespace: &str,
     health: &Health,
     writer: Writer<VodMessageCallback>,
+    predecessor: &Mutex<Predecessor>,
 ) {
     let kind = ApiResource::erase::<VodMessageCallback>(&());
     let api: Api<DynamicObject> = match namespace {
@@ -50,6 +53,7 @@ pub(super) async fn follow(
         listed: &listed,
         writer,
         roster: Roster::default(),
+        predecessor,
     };
     let tell = |event| follower.take(event);
     let failed = |trouble: &list_watch::Trouble| {
@@ -72,6 +76,7 @@ struct Follower<'a> {
     listed: &'a AtomicBool,
     writer: Writer<VodMessageCallback>,
     roster: Roster,
+    predecessor: &'a Mutex<Predecessor>,
 }
 
 impl Follower<'_> {
@@ -110,13 +115,16 @@ impl Follower<'_> {
             }
         };
         let whole_list = self.roster.is_fresh_list();
-        // Without an election nobody else knows when a predecessor called last; what it did shows in the statuses.
-        if whole_list
-            && self.namespace.is_empty()
-            && !self.ctx.elects
-            && !worked_lately(&self.writer.as_reader().state())
-        {
-            self.ctx.service.follows_nobody();
+        if whole_list && !self.listed.load(Ordering::Relaxed) {
+            let resources = self.writer.as_reader().state();
+            let silence = self
+                .predecessor
+                .lock()
+                .listed(resources.iter().map(Arc::as_ref), Timestamp::now());
+            // Where there is an election, the Lease has told.
+            if let Some(silence) = silence.filter(|_| !self.ctx.elects) {
+                self.ctx.service.silent_for(silence);
+            }
         }
         effects.into_iter().for_each(|effect| self.carry_out(effect));
         if whole_list {
@@ -180,22 +188,6 @@ impl Follower<'_> {
             Effect::Wake(name) => ctx.wake(name),
         }
     }
-}
-
-/// A status that was written so lately is by a process that may have called the service in its last second; clocks
-/// within a cluster differ by less than the rest.
-const LATELY: SignedDuration = SignedDuration::from_secs(5);
-
-fn worked_lately(resources: &[Arc<VodMessageCallback>]) -> bool {
-    let now = Timestamp::now();
-    let lately = |time: Timestamp| now.duration_since(time) < LATELY;
-    resources
-        .iter()
-        .filter_map(|resource| resource.status.as_ref())
-        .any(|status| {
-            let moved = status.conditions.iter().map(|c| c.last_transition_time.0);
-            moved.chain(status.last_applied_time.as_ref().map(|t| t.0)).any(lately)
-        })
 }
 
 fn reference(name: &ObjectName) -> ObjectRef<VodMessageCallback> {

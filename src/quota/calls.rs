@@ -79,11 +79,11 @@ impl Calls {
         self.state().opens_at = Instant::now() + SECOND;
     }
 
-    /// A predecessor has called nothing lately after all.
-    pub fn speak(&self) {
-        let now = Instant::now();
+    /// The calls of a predecessor count for so long, and no longer.
+    pub fn silent_for(&self, left: Duration) {
+        let until = Instant::now() + left;
         let mut state = self.state();
-        state.opens_at = state.opens_at.min(now);
+        state.opens_at = state.opens_at.min(until);
         state
             .accounts
             .values()

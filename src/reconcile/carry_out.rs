@@ -49,10 +49,6 @@ pub async fn carry_out(
                 )),
                 applied: Some(inputs.wanted_applied.clone()),
                 reported: Some(Some(convert::reported(&baseline))),
-                events: vec![Notice::normal(
-                    EventReason::Adopted,
-                    "the service already holds what the spec says; no call was needed",
-                )],
                 ..StatusUpdate::default()
             })
         }
@@ -145,7 +141,12 @@ async fn set(
     let form = pass.status.reported.as_ref().and_then(convert::baseline);
     let form = form.and_then(|baseline| baseline.key_form);
     let done = Box::pin(act::set(pass, turn, inputs, form, &change)).await?;
-    let note = format!("SetMessageCallback succeeded, RequestId {}", done.request_id);
+    // An event would say again what the status says, one write more for each resource; a correction is said, because
+    // the next check writes over it.
+    let corrected = (reason == Reason::DriftCorrected).then(|| {
+        let note = format!("SetMessageCallback succeeded, RequestId {}", done.request_id);
+        Notice::normal(EventReason::DriftCorrected, note)
+    });
     let set = StatusUpdate {
         request_id: Some(done.request_id),
         applied: Some(inputs.wanted_applied.clone()),
@@ -157,16 +158,10 @@ async fn set(
         // One that is doubtful was read again; without one it is due.
         Some(ReadBack::Doubtful) | None => (None, Vec::new()),
     };
-    let told = match reason {
-        Reason::DriftCorrected => EventReason::DriftCorrected,
-        _ => EventReason::Applied,
-    };
-    let mut events = vec![Notice::normal(told, note)];
-    events.extend(rewritten_notice(&reworded));
     Ok(StatusUpdate {
         outcome: Some(Outcome::new(reason, words(reason))),
         reported: Some(baseline.as_ref().map(convert::reported)),
-        events,
+        events: corrected.into_iter().chain(rewritten_notice(&reworded)).collect(),
         ..set
     })
 }

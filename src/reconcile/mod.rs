@@ -14,7 +14,7 @@ pub mod decide;
 mod drift;
 pub(crate) mod facts;
 pub(crate) mod failure;
-mod finalizer;
+pub mod finalizer;
 mod next_action;
 pub mod object_state;
 mod observe;

@@ -75,9 +75,9 @@ impl Service {
         }
     }
 
-    /// Nobody has called the service lately in our stead, so there is nothing to wait for.
-    pub fn follows_nobody(&self) {
-        self.calls.speak();
+    /// Calls of a predecessor count for so long, and no longer.
+    pub fn silent_for(&self, left: Duration) {
+        self.calls.silent_for(left);
     }
 
     /// Reads the live setting, sharing the read with others of the same setting; one that was asked for before

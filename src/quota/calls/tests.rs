@@ -182,6 +182,22 @@ async fn what_a_predecessor_may_have_called_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_predecessor_is_waited_for_no_longer_than_its_calls_count() {
+    let calls = calls(15);
+    calls.be_silent();
+    let asked = Instant::now();
+    let left = Duration::from_millis(300);
+    let tell = async {
+        sleep(Duration::from_millis(100)).await;
+        calls.silent_for(left);
+        // What is known already is not forgotten.
+        calls.silent_for(SECOND);
+    };
+    tokio::join!(tell, call(&calls, Urgency::Change, Duration::ZERO, Duration::ZERO));
+    assert_eq!(asked.elapsed(), Duration::from_millis(400));
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_without_an_answer_do_not_hold_the_account_for_ever() {
     let calls = calls(2);
     let never = CancellationToken::new();
