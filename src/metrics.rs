@@ -107,6 +107,19 @@ pub struct NotReady {
     pub reason: &'static str,
 }
 
+/// What gauges tell of the present: asked for when somebody reads them, so that nobody's reading costs nothing.
+#[derive(Debug, Default)]
+pub struct Present {
+    /// How many resources are in each state.
+    pub states: BTreeMap<&'static str, i64>,
+    /// How many resources have checks that have failed for longer than their interval.
+    pub checks_failing: i64,
+    /// How long ago each watch last got on; one that is not named does not run.
+    pub watch_silence: BTreeMap<&'static str, Duration>,
+    /// Which resources are not Ready, where each is to have a series of its own.
+    pub not_ready: Vec<NotReady>,
+}
+
 /// One series for each resource that is not Ready, as of now; nobody else has one.
 #[derive(Clone, Debug, Default)]
 struct PerResource(Arc<Mutex<Vec<NotReady>>>);
@@ -146,6 +159,7 @@ pub struct Metrics {
     per_resource: PerResource,
     codes: Mutex<BTreeSet<String>>,
     states: Mutex<BTreeSet<&'static str>>,
+    present: Mutex<Option<Box<dyn Fn() -> Present + Send + Sync>>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -184,6 +198,7 @@ impl Metrics {
             per_resource: PerResource::default(),
             codes: Mutex::default(),
             states: Mutex::default(),
+            present: Mutex::default(),
         };
         metrics.initialise();
         metrics.registered()
@@ -307,31 +322,33 @@ impl Metrics {
         self.quota_wait.observe(waited.as_secs_f64());
     }
 
-    /// How many resources are in each state now. A state that is no longer named has none.
-    pub fn set_states(&self, now: &BTreeMap<&'static str, i64>) {
+    /// Whoever leads can tell what is, until [`Metrics::clear_resources`].
+    pub fn ask_at_reading(&self, present: impl Fn() -> Present + Send + Sync + 'static) {
+        *self.present.lock() = Some(Box::new(present));
+    }
+
+    /// Whoever does not lead says nothing of resources: all gauges of them are zero or gone.
+    pub fn clear_resources(&self) {
+        let mut present = self.present.lock();
+        *present = None;
+        self.set_present(Present::default());
+    }
+
+    fn set_present(&self, now: Present) {
+        self.set_states(&now.states);
+        self.checks_failing.set(now.checks_failing);
+        self.set_watch_silence(&now.watch_silence);
+        *self.per_resource.0.lock() = now.not_ready;
+    }
+
+    /// A state that is no longer named has no resource.
+    fn set_states(&self, now: &BTreeMap<&'static str, i64>) {
         let mut known = self.states.lock();
         known.extend(now.keys());
         for &state in known.iter() {
             let count = now.get(state).copied().unwrap_or(0);
             self.resources.get_or_create(&ByState { state }).set(count);
         }
-    }
-
-    /// How many resources have checks that have failed for longer than their interval.
-    pub fn set_checks_failing(&self, count: i64) {
-        self.checks_failing.set(count);
-    }
-
-    /// Which resources are not Ready, where each is to have a series of its own.
-    pub fn set_not_ready(&self, now: Vec<NotReady>) {
-        *self.per_resource.0.lock() = now;
-    }
-
-    /// Whoever does not lead says nothing of resources: all gauges of them are zero or gone.
-    pub fn clear_resources(&self) {
-        self.set_states(&BTreeMap::new());
-        self.set_checks_failing(0);
-        self.set_not_ready(Vec::new());
     }
 
     /// Drift was found: `corrected`, `reported` or `contested`.
@@ -354,8 +371,7 @@ impl Metrics {
         self.watch_errors.get_or_create(&ByWatch { watch }).inc();
     }
 
-    /// How long ago each watch last got on; one that is not named does not run.
-    pub fn set_watch_silence(&self, now: &BTreeMap<&'static str, Duration>) {
+    fn set_watch_silence(&self, now: &BTreeMap<&'static str, Duration>) {
         for watch in WATCHES {
             let seconds = now.get(watch).map_or(0, Duration::as_secs);
             let gauge = self.watch_silence.get_or_create(&ByWatch { watch });
@@ -365,6 +381,13 @@ impl Metrics {
 
     /// The metrics as text, of type [`OPENMETRICS`].
     pub fn encode(&self) -> String {
+        {
+            // Held while the gauges are set: a term that ends meanwhile clears them afterwards.
+            let present = self.present.lock();
+            if let Some(present) = &*present {
+                self.set_present(present());
+            }
+        }
         let mut written = String::new();
         // Writing to a String does not fail.
         let _ = text::encode(&mut written, &self.registry);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::watch_health::SignOfLife;
 
 /// A list comes in pages: a cluster may hold more objects than fit into one answer.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 /// The bound for one page.
 const PAGE_PATIENCE: Duration = Duration::from_secs(30);
 /// The server ends a watch by itself; one that it should have ended so long ago is dead.

@@ -22,7 +22,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::predecessor::Predecessor;
 use crate::api::VodMessageCallback;
 use crate::health::Health;
-use crate::metrics::NotReady;
+use crate::metrics::{NotReady, Present};
 use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
 use crate::reconcile::object_state::Shown;
@@ -62,6 +62,7 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
         None => Api::all(ctx.client.clone()),
         Some(one) => Api::namespaced(ctx.client.clone(), one),
     };
+    tell_the_present(&ctx, &health, scope.metrics_per_resource);
     let predecessor = Mutex::new(Predecessor::new(namespaces.len()));
     let watches = namespaces
         .iter()
@@ -70,7 +71,6 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
         () = runner::run(Arc::clone(&ctx), woken) => {}
         _ = futures::future::join_all(watches) => {}
         () = watch_health::look_after(first, scope.watch, health.clone()) => {}
-        () = report_states(&ctx, &health, scope.metrics_per_resource) => {}
     }
 }
 
@@ -99,19 +99,20 @@ fn described(kind: &str, namespace: &str) -> String {
     }
 }
 
-/// Keeps the gauges of resources and watches; never ends.
-async fn report_states(ctx: &Context, health: &Health, per_resource: bool) {
-    let mut tick = tokio::time::interval(Duration::from_secs(2));
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        ctx.metrics.set_states(&ctx.object_states.states());
-        ctx.metrics.set_checks_failing(ctx.object_states.checks_failing());
-        ctx.metrics.set_watch_silence(&health.silences());
-        if per_resource {
-            ctx.metrics.set_not_ready(not_ready(ctx));
+/// What the gauges of resources and watches say, for as long as this term lasts.
+fn tell_the_present(ctx: &Arc<Context>, health: &Health, per_resource: bool) {
+    let (metrics, ctx, health) = (Arc::clone(&ctx.metrics), Arc::downgrade(ctx), health.clone());
+    metrics.ask_at_reading(move || {
+        let Some(ctx) = ctx.upgrade() else {
+            return Present::default();
+        };
+        Present {
+            states: ctx.object_states.states(),
+            checks_failing: ctx.object_states.checks_failing(),
+            watch_silence: health.silences(),
+            not_ready: if per_resource { not_ready(&ctx) } else { Vec::new() },
         }
-    }
+    });
 }
 
 fn not_ready(ctx: &Context) -> Vec<NotReady> {

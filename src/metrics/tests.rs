@@ -118,8 +118,15 @@ fn not_ready(name: &str, reason: &'static str) -> NotReady {
 fn resources_that_are_not_ready_have_a_series_while_they_are_not() {
     let metrics = Metrics::new();
     assert!(!metrics.encode().contains("vod_operator_resource_ready"));
-    metrics.set_not_ready(vec![not_ready("a", "Conflict"), not_ready("b", "InvalidSpec")]);
-    metrics.set_not_ready(vec![not_ready("a", "InvalidSpec")]);
+    let now = Mutex::new(vec![not_ready("a", "Conflict"), not_ready("b", "InvalidSpec")]);
+    let now = Arc::new(now);
+    let told = Arc::clone(&now);
+    metrics.ask_at_reading(move || Present {
+        not_ready: told.lock().clone(),
+        ..Present::default()
+    });
+    assert_eq!(metrics.encode().matches("vod_operator_resource_ready{").count(), 2);
+    *now.lock() = vec![not_ready("a", "InvalidSpec")];
     let text = metrics.encode();
     has(&text, "# TYPE vod_operator_resource_ready gauge");
     has(
@@ -132,9 +139,16 @@ fn resources_that_are_not_ready_have_a_series_while_they_are_not() {
 #[test]
 fn who_no_longer_leads_says_nothing_of_resources() {
     let metrics = Metrics::new();
-    metrics.set_states(&BTreeMap::from([("Applied", 2), (DELETING, 1)]));
-    metrics.set_checks_failing(1);
-    metrics.set_not_ready(vec![not_ready("a", "Conflict")]);
+    metrics.ask_at_reading(|| Present {
+        states: BTreeMap::from([("Applied", 2), (DELETING, 1)]),
+        checks_failing: 1,
+        watch_silence: BTreeMap::from([("resources", Duration::from_secs(40))]),
+        not_ready: vec![not_ready("a", "Conflict")],
+    });
+    let text = metrics.encode();
+    has(&text, r#"vod_operator_resources{state="Applied"} 2"#);
+    has(&text, "vod_operator_checks_failing 1");
+    assert!(text.contains("vod_operator_resource_ready"));
     metrics.clear_resources();
     let text = metrics.encode();
     has(&text, r#"vod_operator_resources{state="Applied"} 0"#);

@@ -77,7 +77,6 @@ async fn an_equal_setting_is_adopted_and_counts_as_applied() {
         "{status}"
     );
     assert_eq!(status["applied"]["http"]["url"], URL);
-    stage.cluster.wait_event(&stage.ns, "adopt", "Adopted").await.unwrap();
     assert_eq!((stage.sets("adopt"), stage.gets("adopt")), (0, 1));
     stage.delete("adopt").await;
     assert_eq!((stage.deletes("adopt"), stage.live("adopt")), (1, None));
