@@ -240,6 +240,20 @@ impl Events {
         }
     }
 
+    /// The stored status speaks of this trouble: whoever wrote it has told it.
+    pub fn was_told(&self, uid: &str, generation: i64, reason: Reason) {
+        let notice = Notice::warning(EventReason::of(reason), "");
+        let mut all = self.told.lock();
+        if let Some(told) = all.entry(uid.to_owned()).or_default().like(generation, &notice) {
+            told.insert(notice.same());
+        }
+    }
+
+    /// A new term: what others told and what was well meanwhile is not known here.
+    pub fn forget_all(&self) {
+        self.told.lock().clear();
+    }
+
     /// Forgets a resource that is gone.
     pub fn forget(&self, uid: &str) {
         self.told.lock().remove(uid);
@@ -365,6 +379,21 @@ mod tests {
         tell(2, trouble("still"));
         tell(2, about_the_spec());
         assert_eq!(told(&mut written), 2);
+    }
+
+    #[test]
+    fn what_the_stored_status_says_is_not_told_again_after_a_restart() {
+        let (events, mut written) = Events::new("one");
+        let tell = |generation| events.publish(&resource(generation), trouble("again"));
+        events.was_told("uid", 1, Reason::SecretNotFound);
+        tell(1);
+        assert_eq!(told(&mut written), 0);
+        events.well("uid");
+        tell(1);
+        assert_eq!(told(&mut written), 1, "it was well meanwhile");
+        events.forget_all();
+        tell(1);
+        assert_eq!(told(&mut written), 1, "another term knows nothing of it");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use vod_operator::telemetry;
 /// Bad flags or variables.
 const USAGE: u8 = 2;
 
+/// Threads for the work, whatever the machine: a second one goes on while the first is busy with a long list.
+const WORKERS: usize = 2;
 /// An unoptimised build's futures are large, and worker threads have a quarter of the main thread's stack.
 const STACK: usize = 8 << 20;
 
@@ -67,6 +69,8 @@ fn run(args: RunArgs) -> ExitCode {
     }
     tracing::info!(version = VERSION, commit = COMMIT, "starting");
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        // It waits more than it computes; a thread for each core of a big node would only cost memory.
+        .worker_threads(WORKERS)
         .thread_stack_size(STACK)
         .enable_all()
         .build();

@@ -198,6 +198,11 @@ impl OwnershipIndex {
             if before.claim != Claim::NotAsked {
                 contender.claim = before.claim.clone();
             }
+            // Its status may say something else meanwhile; the owner is hidden all the same.
+            let hidden = |owner: &&ObjectName| self.refused.contains(&owner.namespace);
+            if contender.lost_to.is_none() && before.place() == contender.place() {
+                contender.lost_to = before.lost_to.as_ref().filter(hidden).cloned();
+            }
             if *before == contender {
                 return Vec::new();
             }

@@ -300,6 +300,7 @@ async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: Cancell
     if may_follow_calls {
         parts.calls.be_silent();
     }
+    parts.events.forget_all();
     let concurrency = usize::from(parts.config.concurrency);
     let qps = usize::try_from(parts.config.vod_qps).unwrap_or(MOST_IN_LINE);
     let sizes = Sizes {

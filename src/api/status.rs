@@ -22,6 +22,9 @@ pub struct VodMessageCallbackStatus {
     /// The account that the credentials belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
+    /// The account that the applied setting is of, while the credentials are refused and `accountId` is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting_account_id: Option<String>,
     /// The service's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,

@@ -107,12 +107,14 @@ pub(super) async fn follow<S: Source>(
 ) {
     let mut pause = Pause::new();
     let mut version = None;
+    let mut reached = 0;
     loop {
         let done = match version.take() {
             None => {
                 tell(Event::Init);
-                let listed = list(source, life, &mut tell).await;
+                let listed = list(source, life, &mut reached, &mut tell).await;
                 if listed.is_ok() {
+                    reached = 0;
                     tell(Event::InitDone);
                     pause.works();
                 }
@@ -157,21 +159,28 @@ fn note(trouble: &Trouble, life: &SignOfLife, failed: &mut impl FnMut(&Trouble))
     failed(trouble);
 }
 
-/// All pages; returns from where to watch.
+/// All pages; returns from where to watch. A sign of life is only a page that no attempt before has `reached`: a list
+/// that fails at the same page each time makes no progress.
 async fn list<S: Source>(
     source: &S,
     life: &SignOfLife,
+    reached: &mut usize,
     tell: &mut impl FnMut(Event<S::Object>),
 ) -> Result<String, Trouble> {
-    let mut from = None;
+    let (mut from, mut number) = (None, 0);
     loop {
+        number += 1;
         let answer = timeout(PAGE_PATIENCE, source.page(from)).await;
         let page = answer.map_err(|_| Trouble::Silence)?.map_err(Trouble::Call)?;
-        life.seen();
+        if number > *reached {
+            *reached = number;
+            life.seen();
+        }
         page.items.into_iter().for_each(|object| tell(Event::InitApply(object)));
         let set = |text: &String| !text.is_empty();
         from = page.metadata.continue_.filter(set);
         if from.is_none() {
+            life.seen();
             return page.metadata.resource_version.filter(set).ok_or(Trouble::NoVersion);
         }
     }

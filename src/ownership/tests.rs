@@ -242,8 +242,11 @@ fn a_namespace_that_is_refused_keeps_the_owner_that_a_loser_names() {
     index.upsert(contender(3, 30, proven(3), true));
     assert!(matches!(index.ownership_of("uid-3"), Ownership::Waits { .. }));
     assert_eq!(names(&index.cannot_list("other")), ["r3"]);
-    assert_eq!(index.ownership_of("uid-2"), Ownership::Loser { owner });
+    let lost = Ownership::Loser { owner };
+    assert_eq!(index.ownership_of("uid-2"), lost);
     assert_eq!(index.ownership_of("uid-3"), Ownership::Owner, "it names no owner there");
+    index.upsert(contender(2, 20, proven(1), true));
+    assert_eq!(index.ownership_of("uid-2"), lost, "whatever its status says meanwhile");
     assert_eq!(names(&index.listed("other")), ["r2"], "the owner is gone");
     assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
 }

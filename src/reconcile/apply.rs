@@ -104,6 +104,10 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     }
     Box::pin(observe::ownership(pass, turn)).await?;
     pass.join_line(access)?;
+    // Whatever came up meanwhile, a suspension or the end of the process, comes before the first call.
+    if turn.interrupted.is_cancelled() {
+        return Err(Failure::Outdated);
+    }
 
     let known = pass.entry.lock().live;
     let account_before = pass.account();
@@ -233,6 +237,9 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
             None if pass.due != Due::Change => update.last_error = None,
             None => {}
         }
+    } else if told.passes && pass.due != Due::Change && pass.is_disputed() {
+        // Nor does it end a dispute: after a restart the status is all that is known of it.
+        update.last_error = None;
     } else {
         // What waits for a retry must find its Secrets changed again after a restart.
         update.observed_secrets = (!told.passes).then_some(evidence.secrets);

@@ -221,7 +221,18 @@ async fn correct(
     let mut update = set(pass, turn, inputs, "drift", fields, Reason::DriftCorrected).await?;
     pass.entry.lock().contest.corrected(now);
     update.events.insert(0, drift.notice(false));
-    update.drift = Some(drift);
+    let held = update
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.reason == Reason::DriftCorrected);
+    update.drift = Some(Drift {
+        outcome: if held {
+            DriftOutcome::Corrected
+        } else {
+            DriftOutcome::Reported
+        },
+        ..drift
+    });
     Ok(update)
 }
 

@@ -1,6 +1,7 @@
 //! Whose account a resource may lay claim to: what its status proves, and what must be asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kube::{Api, ResourceExt};
@@ -18,6 +19,8 @@ use crate::status::Reason;
 
 /// So many are asked at once.
 const AT_ONCE: usize = 16;
+/// So long they are waited for together; whose account is not known then holds nobody up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The account that the status names, while it is still proven: it was found with this very version of the Secret and
 /// this very spec. An AccessKey does not change its account.
@@ -143,7 +146,14 @@ pub async fn judge(pass: &Pass, turn: &Turn) -> Ownership {
         return first;
     }
     let asked = unasked.into_iter().map(|(uid, name)| ask(ctx, turn, uid, name));
-    stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>().await;
+    let asked = stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>();
+    if tokio::time::timeout(PATIENCE, asked).await.is_err() {
+        let silent = ctx.ownership().unasked_before(uid);
+        for (uid, _) in silent {
+            let woken = ctx.ownership().cannot_be_known(&uid);
+            ctx.wake_all(woken);
+        }
+    }
     ctx.ownership().ownership_of(uid)
 }
 
@@ -163,6 +173,10 @@ async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
     }
     let woken = ctx.ownership().cannot_be_known(&uid);
     ctx.wake_all(woken);
+    // One that went meanwhile was forgotten before it was looked at.
+    if ctx.stores.get(&name).is_none() {
+        ctx.object_states.forget(&uid);
+    }
 }
 
 #[cfg(test)]

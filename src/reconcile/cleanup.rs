@@ -12,12 +12,16 @@ use super::object_state::Sets;
 use super::pass::Pass;
 use super::release::HeldBy;
 use super::report::{StatusUpdate, last_error};
+use super::trigger::secrets_changed;
 use super::{claims, convert, crd_going, facts, finalizer, observe};
 use crate::api::{AppliedSetting, DeletionPolicy};
 use crate::events::{EventReason, Notice};
 use crate::ownership::Ownership;
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
+
+/// So begins what the status says of a deletion that cannot be carried out yet.
+const HELD_UP: &str = "the deletion waits, at most for the grace period: ";
 
 /// Deals with the setting and releases the resource.
 pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
@@ -54,6 +58,10 @@ async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
     pass.entry.lock().is_released = true;
     if let Some(notice) = notice {
         pass.ctx.events.publish(&pass.resource, notice);
+        // The watch may have told of its end already; nobody else would forget it then.
+        if pass.ctx.stores.get(&pass.name).is_none() {
+            pass.ctx.events.forget(&pass.uid);
+        }
     }
     Ok(End::Done)
 }
@@ -61,12 +69,12 @@ async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
 /// A deletion that was held up and is released by another policy says what stays; one that was never to remove
 /// anything has nothing to say.
 fn kept_notice(pass: &Pass) -> Option<Notice> {
-    let held_up = pass
-        .entry
-        .lock()
-        .schedule
-        .as_ref()
-        .is_some_and(|schedule| schedule.retry.is_some());
+    let ready = pass
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
+    let held_up = ready.is_some_and(|condition| condition.message.starts_with(HELD_UP));
     let kept = held_up && pass.status.applied.is_some() && pass.resource.spec.deletion_policy == DeletionPolicy::Retain;
     kept.then(|| Notice::warning(EventReason::Released, left_behind(pass, "deletionPolicy is Retain now")))
 }
@@ -81,12 +89,14 @@ fn left_behind(pass: &Pass, why: &str) -> String {
 }
 
 /// What this resource may have left at the service, if anything is to be done about it.
-fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
+pub fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
     if matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. }) {
         return Vec::new();
     }
-    let told = pass.status.observed_generation == Some(pass.inputs.generation)
-        && ready_reason(&pass.status.conditions).is_some_and(|reason| !reason.is_under_way());
+    // The deletion itself was one generation. What was said before it holds unless a Secret changed after that.
+    let told = pass.status.observed_generation == Some(pass.inputs.generation - 1)
+        && ready_reason(&pass.status.conditions).is_some_and(|reason| !reason.is_under_way())
+        && !secrets_changed(&pass.inputs.secrets, &pass.status.observed_secrets);
     // A process that has watched the resource from its creation knows whether it sent a Set.
     let may_be_set = !told && pass.entry.lock().sets != Sets::None;
     facts::settings_to_remove(&pass.resource.spec, &pass.status, may_be_set)
@@ -101,8 +111,11 @@ async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result
         return Ok(Some(Notice::warning(EventReason::LeftBehind, note)));
     }
     // Two resources with one setting: the one that does not own it leaves it alone.
-    if Box::pin(observe::ownership(pass, turn)).await.is_err() {
-        return Ok(None);
+    match Box::pin(observe::ownership(pass, turn)).await {
+        Ok(()) => {}
+        Err(failure) if failure.told().is_some_and(|told| told.reason == Reason::Conflict) => return Ok(None),
+        // Who owns it is not known yet.
+        Err(failure) => return Err(failure),
     }
     pass.join_line(&access)?;
     let live = pass.ctx.service.get(&access, turn, Instant::now()).await?;
@@ -170,7 +183,7 @@ fn waiting(failure: &Failure) -> StatusUpdate {
     let Some(told) = failure.told() else {
         return StatusUpdate::default();
     };
-    let message = format!("the deletion waits, at most for the grace period: {}", told.message);
+    let message = format!("{HELD_UP}{}", told.message);
     StatusUpdate {
         outcome: Some(Outcome::new(told.reason, message.clone())),
         last_error: last_error(failure, Timestamp::now()).map(Some),

@@ -39,6 +39,11 @@ impl KeyStanding {
         let was_read = |key: &AppliedKeySecret| {
             version_of(&status.observed_secrets, &key.name) == Some(key.resource_version.as_str())
         };
+        // A Set of another key may have been carried out after that one.
+        let sent = status.unconfirmed.as_ref().map(|sent| sent.auth_key_secret.as_ref());
+        if sent.is_some_and(|sent| sent != wanted) {
+            return Self::Pending;
+        }
         let spoken_for = holds(status, generation) && wanted.is_some_and(was_read);
         Self::of(wanted, applied, spoken_for)
     }

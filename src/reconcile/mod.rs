@@ -49,6 +49,7 @@ const PROGRESSING_AFTER: Duration = Duration::from_secs(1);
 
 /// Brings a resource forward. Failures are said in the status and retried from here, so none is left for the caller.
 pub async fn reconcile(pass: Pass, turn: &Turn) {
+    drop(pass.entry.speaks.lock().await);
     let began = Instant::now();
     // Boxed: most of a crowd waits for its turn or for an answer.
     let result = match pass.due {
@@ -109,6 +110,10 @@ async fn say_progressing(pass: &Pass) {
 /// Says of a change that waits for long in its account's line that it does.
 pub async fn say_waiting(ctx: &Arc<Context>, resource: Arc<VodMessageCallback>) {
     let pass = Pass::look(ctx, resource);
+    let _speaks = pass.entry.speaks.lock().await;
+    if ctx.queue().waits_since(&pass.name).is_none() {
+        return;
+    }
     let waits = matches!(pass.due, Due::Change) && !pass.holds_generation();
     let said = ready_reason(&pass.status.conditions).is_some_and(Reason::is_under_way)
         && pass.status.observed_generation == Some(pass.inputs.generation);

@@ -127,12 +127,16 @@ pub enum Shown {
 
 /// A resource's state, shared by those who look at it.
 #[derive(Default)]
-pub struct Entry(Mutex<ObjectState>);
+pub struct Entry {
+    state: Mutex<ObjectState>,
+    /// Held while it is said that the resource waits for its turn, so that this cannot come after what its pass says.
+    pub speaks: tokio::sync::Mutex<()>,
+}
 
 impl Entry {
     /// Locks the state; never held across an await.
     pub fn lock(&self) -> MutexGuard<'_, ObjectState> {
-        self.0.lock()
+        self.state.lock()
     }
 }
 

@@ -18,11 +18,9 @@ use super::next_action::{End, Facts, Next, next_action};
 use super::object_state::{Entry, Live, Schedule, Sets, Shown};
 use super::report::{self, StatusUpdate, current_status};
 use super::trigger::{Due, Retry, RetryInputs, View, due};
-use super::{claims, convert, finalizer, secrets};
+use super::{claims, cleanup, convert, finalizer, secrets};
 use crate::RECONCILE_ANNOTATION;
-use crate::api::{
-    AppliedSetting, DeletionPolicy, ManagementPolicy, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus,
-};
+use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::ownership::{ObjectName, Ownership};
 use crate::quota::{Line, Owner, Urgency};
 use crate::schedule::{Contest, next_check};
@@ -93,6 +91,10 @@ impl Pass {
                 if status.is_fresh() && !finalizer::is_on(&resource) {
                     state.sets = Sets::None;
                 }
+                let said = ready_reason(&status.conditions).filter(|reason| !reason.is_ready());
+                if let Some(trouble) = said.filter(|_| status.observed_generation == Some(inputs.generation)) {
+                    ctx.events.was_told(&uid, inputs.generation, trouble);
+                }
                 if ready_reason(&status.conditions) == Some(Reason::Contested) {
                     state.contest = Contest::resumed_contested(now);
                 }
@@ -156,12 +158,18 @@ impl Pass {
         holds(&self.status, self.inputs.generation)
     }
 
+    /// Whether the status says of the present generation that somebody else has a hand in the setting.
+    pub fn is_disputed(&self) -> bool {
+        let reason = ready_reason(&self.status.conditions);
+        self.status.observed_generation == Some(self.inputs.generation)
+            && matches!(reason, Some(Reason::Conflict | Reason::Contested))
+    }
+
     /// The account that the setting is of, also while the credentials are refused and the status names none for them.
     pub fn account(&self) -> Option<String> {
-        self.status
-            .account_id
-            .clone()
-            .or_else(|| self.entry.lock().account.clone())
+        let status = &self.status;
+        let told = status.account_id.as_ref().or(status.setting_account_id.as_ref());
+        told.cloned().or_else(|| self.entry.lock().account.clone())
     }
 
     /// How urgent it is.
@@ -178,10 +186,9 @@ impl Pass {
     /// service is not called at all.
     pub fn line(&self) -> Line {
         let spec = &self.resource.spec;
-        let keeps = spec.deletion_policy == DeletionPolicy::Retain || spec.suspend;
         let local = match self.due {
             Due::Suspend | Due::WriteStatus | Due::Nothing(_) => true,
-            Due::Cleanup => keeps || spec.management_policy == ManagementPolicy::Observe,
+            Due::Cleanup => cleanup::settings_to_remove(self).is_empty(),
             Due::Change | Due::RequestedCheck | Due::ScheduledCheck => false,
         };
         if local {
@@ -283,7 +290,7 @@ impl Pass {
             Next::Retry(wait) => {
                 schedule.next_check = now + until_check;
                 let mut inputs = self.inputs.clone();
-                inputs.note_versions_read(&self.seen().secrets);
+                inputs.read.clone_from(&self.seen().secrets);
                 schedule.retry = Some(Retry { at: now + wait, inputs });
             }
             // What was read for this attempt serves the next one too, unless the user changed something.
@@ -328,6 +335,7 @@ fn retry_inputs(ctx: &Context, resource: &VodMessageCallback) -> RetryInputs {
         generation: resource.metadata.generation.unwrap_or_default(),
         requested: resource.annotations().get(RECONCILE_ANNOTATION).cloned(),
         secrets: secrets::referenced(&resource.spec).into_iter().map(version).collect(),
+        read: Vec::new(),
         deleting: resource.metadata.deletion_timestamp.is_some(),
     }
 }

@@ -101,6 +101,8 @@ pub fn next_status(
     }
     let or = |new: &Option<String>, old: Option<String>| new.clone().or(old);
     if let Some(account) = &update.account {
+        let before = status.account_id.take().or(status.setting_account_id.take());
+        status.setting_account_id = before.filter(|_| account.is_none() && status.applied.is_some());
         status.account_id.clone_from(account);
     }
     status.endpoint = or(&update.endpoint, status.endpoint);
@@ -204,5 +206,42 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
             tracing::warn!(error = %crate::telemetry::in_words(&error), retry_in = ?wait, "a status was not written; it is kept and written later");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_of_what_is_applied_is_known_while_the_credentials_are_refused() {
+        let learn = |status: &VodMessageCallbackStatus, account: Option<&str>| {
+            let update = StatusUpdate {
+                account: Some(account.map(str::to_owned)),
+                ..StatusUpdate::default()
+            };
+            next_status(status, 1, &update, Timestamp::UNIX_EPOCH)
+        };
+        let accounts = |status: &VodMessageCallbackStatus| {
+            let of = |id: &Option<String>| id.clone().unwrap_or_default();
+            (of(&status.account_id), of(&status.setting_account_id))
+        };
+        let nothing = VodMessageCallbackStatus::default();
+        let new = learn(&nothing, Some("1"));
+        assert_eq!(
+            accounts(&learn(&new, None)),
+            (String::new(), String::new()),
+            "nothing is applied"
+        );
+        let applied: AppliedSetting =
+            serde_json::from_value(serde_json::json!({"callbackType": "HTTP", "eventTypes": []})).unwrap();
+        let held = VodMessageCallbackStatus {
+            applied: Some(applied),
+            ..new
+        };
+        let refused = learn(&held, None);
+        assert_eq!(accounts(&refused), (String::new(), "1".to_owned()));
+        assert_eq!(accounts(&learn(&refused, None)), (String::new(), "1".to_owned()));
+        assert_eq!(accounts(&learn(&refused, Some("2"))), ("2".to_owned(), String::new()));
     }
 }

@@ -174,9 +174,14 @@ pub fn credentials_name(spec: &VodMessageCallbackSpec) -> Option<&str> {
 /// What a spec's credentials go by until their account is known, for those who wait in line.
 pub fn credential_name(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
     let credentials = spec.credentials.as_ref();
-    let secret = credentials_name(spec).map_or_else(String::new, |name| format!("{namespace}/{name}"));
+    let account = credentials.and_then(|c| c.service_account_ref.as_ref());
+    let base = match (credentials_name(spec), account) {
+        (Some(secret), _) => format!("{namespace}/{secret}"),
+        (None, Some(account)) => format!("{namespace} {} {}", account.name, account.role_arn),
+        (None, None) => "ambient".to_owned(),
+    };
     let role = credentials.and_then(|c| c.assume_role.as_ref());
-    role.map_or_else(|| secret.clone(), |role| format!("{secret} {}", role.role_arn))
+    role.map_or_else(|| base.clone(), |role| format!("{base} {}", role.role_arn))
 }
 
 /// The Secret and the key in it with the AuthKey, where the spec names one.

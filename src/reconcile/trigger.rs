@@ -27,20 +27,13 @@ pub struct RetryInputs {
     pub requested: Option<String>,
     /// The referenced Secrets as watched.
     pub secrets: Vec<(String, SecretVersion)>,
+    /// The versions that were really read: the watch may be behind, or not have begun.
+    pub read: Vec<ObservedSecret>,
     /// Whether deletion was asked for.
     pub deleting: bool,
 }
 
 impl RetryInputs {
-    /// Notes the versions that were really read: the watch may be behind, or not have begun.
-    pub fn note_versions_read(&mut self, read: &[ObservedSecret]) {
-        for (name, sight) in &mut self.secrets {
-            if let Some(version) = version_of(read, name) {
-                *sight = SecretVersion::Present(version.to_owned());
-            }
-        }
-    }
-
     /// Whether something came up that makes a pass with these inputs pointless. A Secret that was not seen yet when it
     /// began is no news: its value was read.
     pub fn are_outdated_by(&self, now: &Self) -> bool {
@@ -55,10 +48,18 @@ impl RetryInputs {
             || now.secrets.iter().any(changed)
     }
 
-    /// Whether nothing has changed since. A Secret that is not seen now is no update.
+    /// Whether nothing has changed since. No update is a Secret that is not seen now, and one that a watch shows as it
+    /// did before, or no newer than what was read: a watch may be behind for long.
     fn still_hold(&self, now: &Self) -> bool {
         let known = |(name, sight): &(String, SecretVersion)| {
-            *sight == SecretVersion::Unknown || self.secrets.iter().any(|(n, s)| n == name && s == sight)
+            let as_before = self.secrets.iter().any(|(n, s)| n == name && s == sight);
+            let was_read = |version: &str| version_of(&self.read, name).is_some_and(|read| !is_newer(version, read));
+            as_before
+                || match sight {
+                    SecretVersion::Unknown => true,
+                    SecretVersion::Gone => false,
+                    SecretVersion::Present(version) => was_read(version),
+                }
         };
         self.generation == now.generation
             && self.requested == now.requested

@@ -211,7 +211,9 @@ impl Service {
         let refused = &access.credentials;
         if error.expired_token {
             self.credentials.invalidate(refused);
+            // A Secret's own token: another one has to be put there, and until then it is nobody's.
             if refused.expires_at.is_none() {
+                self.identities.refused(&refused.id);
                 return false;
             }
             let Source { base, role } = &*access.source;

@@ -2,8 +2,9 @@
 
 use harness::{Operator, eventually};
 use serde_json::json;
+use vod_endpoint::Fault;
 
-use crate::stage::{Stage, URL};
+use crate::stage::{Stage, URL, app};
 
 #[tokio::test]
 async fn enforce_corrects_and_says_so() {
@@ -268,6 +269,16 @@ async fn a_contest_ends_by_itself_when_the_other_gives_up() {
             .to_string()
             .contains("eventTypes")
     );
+    // A check that fails in passing is no end of it.
+    let version =
+        async || stage.cluster.vmc(&stage.ns, "truce").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+    let (before, checks) = (version().await, stage.gets("truce"));
+    let fault = Fault::code(503, "ServiceUnavailable").action("GetMessageCallback");
+    stage.endpoint.world().faults.push(fault.app(&app("truce")).times(1));
+    eventually("two more checks", async || stage.gets("truce") > checks + 1)
+        .await
+        .unwrap();
+    assert_eq!(version().await, before);
     let contested = operator.metrics().await.unwrap();
     assert!((contested.sum("vod_operator_drift_total", &[("outcome", "contested")]) - 1.0).abs() < 0.1);
     // The next attempt, ten intervals later, lasts.

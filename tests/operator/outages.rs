@@ -128,7 +128,7 @@ async fn an_expired_watch_begins_anew() {
     stage.plane.start_api_server().await.unwrap();
     let relists = || {
         let lists = |e: &control_plane::AuditEntry| {
-            e.verb == "list" && e.resource == "vodmessagecallbacks" && e.uri.contains("limit=500")
+            e.verb == "list" && e.resource == "vodmessagecallbacks" && e.uri.contains("limit=100")
         };
         stage.plane.audit_log().unwrap().iter().filter(|e| lists(e)).count()
     };

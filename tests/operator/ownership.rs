@@ -231,6 +231,25 @@ async fn an_account_that_is_known_outlives_an_outage_of_sts() {
 }
 
 /// Nobody is there to know the older one's account before the younger one is looked at.
+/// The youngest comes first and asks the others for their accounts, all at once.
+#[tokio::test]
+async fn one_place_is_enough_to_ask_many_rivals() {
+    let stage = Stage::set().await;
+    second_key(&stage).await;
+    let one = app("elder0");
+    stage.apply(&stage.http("elder0")).await;
+    stage.older("elder0").await;
+    stage.apply(&stage.http("elder1").app_id(&one).secret("second")).await;
+    stage.older("elder1").await;
+    stage.apply(&stage.http("a-younger").app_id(&one)).await;
+    let late = Fault::always(vod_endpoint::How::Delay { ms: 500 }).action("GetCallerIdentity");
+    stage.endpoint.world().faults.push(late.times(2));
+    let _operator = stage.operator(&["--check-interval", "1h", "--concurrency", "1"]).await;
+    stage.ready("elder0", "Applied").await;
+    stage.not_ready("elder1", "Conflict").await;
+    stage.not_ready("a-younger", "Conflict").await;
+}
+
 #[tokio::test]
 async fn of_rivals_created_while_the_operator_was_down_only_the_older_sets() {
     let stage = Stage::set().await;

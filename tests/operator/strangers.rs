@@ -139,14 +139,29 @@ async fn refused_credentials_lose_what_they_owned_until_they_are_good_again() {
 /// A Secret is often edited in two steps, the ID first.
 #[tokio::test]
 async fn an_account_is_left_behind_with_a_word_also_when_the_new_key_was_wrong_at_first() {
+    edited_in_two_steps(false).await;
+}
+
+#[tokio::test]
+async fn an_account_is_left_behind_with_a_word_also_over_a_restart() {
+    edited_in_two_steps(true).await;
+}
+
+async fn edited_in_two_steps(restart_between: bool) {
     let stage = Stage::set().await;
     let (id, secret, other) = ("OtherAccountsKey", "OtherAccountsSecret", "6543210987654321");
     stage.endpoint.world().add_key(id, secret, other);
-    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let first = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("steps")).await;
     stage.ready("steps", "Applied").await;
     stage.access_key("alibaba-cloud", id, vod_endpoint::KEY_SECRET).await;
     stage.not_ready("steps", "InvalidCredentials").await;
+    let _operator = if restart_between {
+        drop(first);
+        stage.operator(&["--check-interval", "1h"]).await
+    } else {
+        first
+    };
     stage.access_key("alibaba-cloud", id, secret).await;
     stage.ready("steps", "Applied").await;
     assert_eq!(stage.status("steps").await["accountId"], other);

@@ -11,7 +11,7 @@ use crate::stage::Stage;
 /// More than one page of a list.
 const CROWD: usize = 620;
 const RESOURCES: &str = "vodmessagecallbacks";
-const LISTS: [&str; 2] = [RESOURCES, "limit=500"];
+const LISTS: [&str; 2] = [RESOURCES, "limit=100"];
 
 async fn behind_a_proxy(stage: &Stage, args: &[&str]) -> (ApiProxy, Operator) {
     let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
@@ -188,13 +188,15 @@ async fn nobody_takes_over_while_a_namespace_is_not_listed() {
     stage.cluster.apply_vmc(&older).await.unwrap();
     let operator = stage.operator(&["--watch-namespace", &other]).await;
     stage.cluster.wait_ready(&other, "older").await.unwrap();
+    stage.apply(&stage.http("goes")).await;
+    stage.ready("goes", "Applied").await;
     drop(operator);
     stage.older_in(&other, "older").await;
     let younger = stage.http("younger").app_id("app-shared").events(["SnapshotComplete"]);
     stage.apply(&younger).await;
     stage.apply(&stage.http("alone").management_policy("Observe")).await;
     let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
-    proxy.hold(&[&format!("/{other}/{RESOURCES}"), "limit=500"]);
+    proxy.hold(&[&format!("/{other}/{RESOURCES}"), "limit=100"]);
     let operator = stage
         .builder(&["--check-interval", "1h", "--watch-namespace", &other])
         .kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap())
@@ -204,13 +206,18 @@ async fn nobody_takes_over_while_a_namespace_is_not_listed() {
     stage.ready("alone", "Observed").await;
     stage.not_ready("younger", "ServiceUnavailable").await;
     assert_eq!(stage.endpoint.world().count("SetMessageCallback", "app-shared"), 1);
+    // What it is not known to own it does not remove, nor does it leave it behind.
+    stage.cluster.delete_vmc(&stage.ns, "goes").await.unwrap();
+    stage.not_ready("goes", "ServiceUnavailable").await;
     proxy.pass_all();
+    stage.cluster.wait_gone(&stage.ns, "goes").await.unwrap();
+    assert_eq!((stage.deletes("goes"), stage.live("goes")), (1, None));
     stage.not_ready("younger", "Conflict").await;
     assert_eq!(stage.endpoint.world().count("SetMessageCallback", "app-shared"), 1);
     drop(operator);
 
     // A refused namespace keeps the owner that the loser's status names, also over its deletion.
-    proxy.refuse(&[&format!("/{other}/{RESOURCES}"), "limit=500"], 403, usize::MAX);
+    proxy.refuse(&[&format!("/{other}/{RESOURCES}"), "limit=100"], 403, usize::MAX);
     let _operator = stage
         .builder(&["--check-interval", "1s", "--watch-namespace", &other])
         .kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap())

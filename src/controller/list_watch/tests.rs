@@ -201,7 +201,8 @@ async fn a_list_that_always_fails_backs_off_and_is_no_sign_of_life() {
 async fn a_list_whose_second_page_always_fails_backs_off_too() {
     let pages = || [Answer::Page(&["a"], true), Answer::Refuse(410)];
     let script = Script::new((0..6).flat_map(|_| pages()), || Answer::Nothing);
-    let (told, _) = told(&script, 100).await;
+    let (told, alive) = told(&script, 100).await;
+    assert!(!alive, "the same first page again is no progress");
     let between: Vec<_> = script.pauses().into_iter().skip(1).step_by(2).collect();
     assert_eq!(
         between,

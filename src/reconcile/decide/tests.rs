@@ -472,6 +472,25 @@ fn a_status_without_the_record_speaks_only_for_the_generation_that_it_is_ready_a
 }
 
 #[test]
+fn a_key_is_pending_while_another_one_may_have_been_set_after_it() {
+    let sent = |key_secret| VodMessageCallbackStatus {
+        unconfirmed: Some(AppliedSetting {
+            auth_key_secret: key_secret,
+            ..applied()
+        }),
+        ..VodMessageCallbackStatus::default()
+    };
+    let standing = |status| KeyStanding::by_status(&applied(), Some(&applied()), &status, 3);
+    assert_eq!(standing(sent(applied().auth_key_secret)), KeyStanding::InForce);
+    assert_eq!(standing(sent(None)), KeyStanding::Pending);
+    let other = AppliedKeySecret {
+        name: "other".into(),
+        ..applied().auth_key_secret.unwrap()
+    };
+    assert_eq!(standing(sent(Some(other))), KeyStanding::Pending);
+}
+
+#[test]
 fn a_key_that_is_no_longer_wanted_is_taken_away() {
     let (wanted, mut now) = (without_key(), applied());
     now.http.as_mut().unwrap().auth_enabled = false;

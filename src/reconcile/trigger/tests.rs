@@ -199,9 +199,14 @@ fn what_was_really_read_is_what_a_retry_waits_on() {
         (present("11"), SecretVersion::Unknown, true),
         (SecretVersion::Unknown, present("12"), false),
         (present("11"), SecretVersion::Gone, false),
+        // The watch is behind what was read, and tells nothing new.
+        (present("10"), present("10"), true),
+        (SecretVersion::Unknown, present("10"), true),
+        (SecretVersion::Gone, SecretVersion::Gone, true),
+        (SecretVersion::Gone, present("12"), false),
     ] {
         let mut went = with(before.clone());
-        went.note_versions_read(std::slice::from_ref(&read));
+        went.read = vec![read.clone()];
         assert_eq!(went.still_hold(&with(now.clone())), hold, "{before:?} {now:?}");
     }
     assert!(
