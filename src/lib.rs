@@ -9,6 +9,7 @@ pub mod api;
 pub mod callback;
 pub mod cli;
 pub mod cloud;
+mod cluster_access;
 pub mod commands;
 mod controller;
 mod credentials;

@@ -101,7 +101,7 @@ impl Cluster {
                 "no cluster was found through KUBECONFIG, ~/.kube/config or a Pod's own access: {error}"
             ))
         })?;
-        crate::run::pass_by_proxy(&mut config);
+        crate::cluster_access::pass_by_proxy(&mut config);
         config.connect_timeout = Some(CONNECT);
         config.reset_reader_on_write = true;
         config.default_retry = false;

@@ -4,6 +4,7 @@
 //! they must agree on (ownership, quota, memory) is in the shared [`Context`].
 
 mod list_watch;
+mod passes;
 mod predecessor;
 mod resource_watch;
 mod roster;

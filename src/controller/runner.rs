@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::passes::{Ended, Passes};
 use crate::ownership::ObjectName;
 use crate::quota::{Begun, Position};
 use crate::reconcile::context::Context;
@@ -64,8 +64,7 @@ struct Running {
 
 struct Runner {
     ctx: Arc<Context>,
-    passes: JoinSet<()>,
-    tasks: HashMap<tokio::task::Id, ObjectName>,
+    passes: Passes<ObjectName>,
     running: HashMap<ObjectName, Running>,
     looks: Timers,
     /// Changes that wait, by when they have waited for long.
@@ -76,8 +75,7 @@ struct Runner {
 pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectName>) {
     let mut runner = Runner {
         ctx: Arc::clone(&ctx),
-        passes: JoinSet::new(),
-        tasks: HashMap::new(),
+        passes: Passes::new(),
         running: HashMap::new(),
         looks: Timers::default(),
         waits: Timers::default(),
@@ -94,7 +92,7 @@ pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectNa
         tokio::select! {
             biased;
             () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => runner.interrupt_all(),
-            Some(ended) = runner.passes.join_next_with_id(), if !runner.passes.is_empty() => runner.ended(ended),
+            Some((name, how)) = runner.passes.ended() => runner.ended(&name, how),
             count = woken.recv_many(&mut batch, AT_ONCE), if !ctx.stop.is_cancelled() => {
                 for name in batch.drain(..count) {
                     runner.look(&name, Position::Tail);
@@ -198,35 +196,29 @@ impl Runner {
                 let turn = Turn::begin(places, pass.urgency(), interrupted).await;
                 reconcile(pass, &turn).await;
             };
-            let task = self.passes.spawn(work.instrument(span));
-            self.tasks.insert(task.id(), name.clone());
+            self.passes.begin(name.clone(), work.instrument(span));
             self.running.insert(name, running);
         }
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
-        let (id, panicked) = match &ended {
-            Ok((id, ())) => (*id, false),
-            Err(error) => (error.id(), error.is_panic()),
-        };
-        let Some(name) = self.tasks.remove(&id) else { return };
-        self.running.remove(&name);
-        self.ctx.queue().ended(&name);
-        if panicked {
-            self.back_off(&name);
+    fn ended(&mut self, name: &ObjectName, how: Ended) {
+        self.running.remove(name);
+        self.ctx.queue().ended(name);
+        if how == Ended::Panicked {
+            self.back_off(name);
         }
         // A throttled one goes on where it was.
         let waits_at_head = self
             .ctx
             .stores
-            .get(&name)
+            .get(name)
             .and_then(|resource| resource.uid())
             .is_some_and(|uid| {
                 let entry = self.ctx.object_states.find(&uid);
                 entry.is_some_and(|entry| entry.lock().schedule.as_ref().is_some_and(|s| s.head.is_some()))
             });
         let position = if waits_at_head { Position::Head } else { Position::Tail };
-        self.look(&name, position);
+        self.look(name, position);
     }
 
     /// A pass that panicked stops no other resource, and is not repeated at once.

@@ -1,7 +1,8 @@
+use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{AccountId, CredentialId, Region};
+use crate::domain::{AccountId, AppId, CredentialId, Region};
 
 fn account(n: u8) -> AccountKey {
     AccountKey::Account(AccountId(n.to_string()))
