@@ -61,6 +61,7 @@ lint: rust-tools ## Check formatting, lints and dependencies
 	cargo fmt --all --check
 	@hack/imports
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@hack/check-fuzz
 	@testkit/tools/deny --quick
 	@hack/built-once
 	@hack/lint-workflows
