@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
+use kube::client::ClientBuilder;
+use tower::limit::ConcurrencyLimitLayer;
 
 /// Why there is no access to a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -52,17 +54,22 @@ fn proxies_of_the_environment() -> Vec<Option<Uri>> {
     values.into_iter().flatten().map(|value| value.parse().ok()).collect()
 }
 
-/// A client with so much patience for an answer, or for the next piece of one.
+/// A client with so much patience for an answer, or for the next piece of one. Each request `at_once` with others takes
+/// a connection of its own, which costs both sides more than waiting does.
 ///
 /// # Errors
 /// The access cannot be used.
-pub fn client(mut config: kube::Config, patience: Duration) -> Result<kube::Client, NoCluster> {
+pub fn client(mut config: kube::Config, patience: Duration, at_once: Option<usize>) -> Result<kube::Client, NoCluster> {
     config.read_timeout = Some(patience);
     // The time that a connection was idle before it was used again is nobody's delay.
     config.reset_reader_on_write = true;
     // kube's own retry of 429, 503 and 504 sleeps for up to minutes, in silence and under whatever the caller holds.
     config.default_retry = false;
-    kube::Client::try_from(config).map_err(|error| NoCluster(error.to_string()))
+    let client = ClientBuilder::try_from(config).map_err(|error| NoCluster(error.to_string()))?;
+    Ok(match at_once {
+        None => client.build(),
+        Some(many) => client.with_layer(&ConcurrencyLimitLayer::new(many)).build(),
+    })
 }
 
 #[cfg(test)]

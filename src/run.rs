@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,7 @@ use crate::quota::{Calls, Queue, Sizes};
 use crate::reconcile::context::{Context, Defaults, Stores};
 use crate::reconcile::object_state::ObjectStates;
 use crate::reconcile::secrets::SecretIndex;
-use crate::service::Service;
+use crate::service::{Places, Service};
 
 /// So many passes for each that works: most of them wait for an answer of the service, which costs little.
 const PASSES_EACH: usize = 16;
@@ -38,6 +37,8 @@ const EVENTS_DRAIN: Duration = Duration::from_secs(5);
 /// No answer of the API server takes longer; without a bound, a connection that was cut silently holds a resource up
 /// for as long as the kernel keeps it.
 const ANSWER: Duration = Duration::from_secs(30);
+/// More requests at once than this only wait inside the API server.
+const REQUESTS: usize = 16;
 /// A watch that the server should have ended so long ago is dead.
 const WATCH_MARGIN: Duration = Duration::from_secs(10);
 
@@ -61,10 +62,29 @@ pub enum StartError {
     Task(&'static str),
 }
 
+/// Ways to the API server that do not wait for one another.
+struct Clients {
+    /// For the work, with a bound on how much is asked at once.
+    work: kube::Client,
+    watches: kube::Client,
+    lease: kube::Client,
+}
+
+impl Clients {
+    fn new(access: &kube::Config, config: &Config) -> Result<Self, NoCluster> {
+        let at_once = usize::from(config.concurrency).clamp(2, REQUESTS);
+        let client = |patience, at_once| cluster_access::client(access.clone(), patience, at_once);
+        Ok(Self {
+            work: client(ANSWER, Some(at_once))?,
+            watches: client(config.watch_timeout + WATCH_MARGIN, None)?,
+            lease: client(ANSWER, None)?,
+        })
+    }
+}
+
 /// Everything that outlives a term of leadership.
 struct Parts {
-    client: kube::Client,
-    watches: kube::Client,
+    clients: Clients,
     config: Config,
     endpoints: Endpoints,
     vod: Vod,
@@ -103,12 +123,11 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     tasks.spawn("serves the probes", probes);
 
     let access = cluster_access::configured().await?;
-    let client = cluster_access::client(access.clone(), ANSWER)?;
-    let watches = cluster_access::client(access, config.watch_timeout + WATCH_MARGIN)?;
+    let clients = Clients::new(&access, &config)?;
     let me = identity();
     let (events, written) = Events::new(&me);
-    let events_task = tasks.spawn("writes events", events::write(client.clone(), written));
-    let parts = parts(client, watches, config, events, metrics, health.clone())?;
+    let events_task = tasks.spawn("writes events", events::write(clients.work.clone(), written));
+    let parts = parts(clients, config, events, metrics, health.clone())?;
 
     if parts.config.leader_elect {
         lead_in_turns(&parts, me, &stop, &tasks).await;
@@ -156,8 +175,7 @@ impl Tasks {
 }
 
 fn parts(
-    client: kube::Client,
-    watches: kube::Client,
+    clients: Clients,
     config: Config,
     events: Events,
     metrics: Arc<Metrics>,
@@ -190,11 +208,10 @@ fn parts(
         endpoints.clone(),
         environment,
         ecs,
-        Some(TokenRequests::new(client.clone())),
+        Some(TokenRequests::new(clients.work.clone())),
     );
     Ok(Parts {
-        client,
-        watches,
+        clients,
         vod: Vod::new(cloud),
         credentials: Arc::new(provider),
         identities: Arc::new(Identities::new(sts)),
@@ -210,7 +227,7 @@ fn parts(
 /// Leads whenever it is this process's turn. A lost lease ends the term's work before another can start.
 async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken, tasks: &Tasks) {
     let mut elector = Elector::new(
-        parts.client.clone(),
+        parts.clients.lease.clone(),
         &parts.config.lease_namespace,
         &parts.config.lease_name,
         me,
@@ -267,7 +284,7 @@ async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: Cancell
     );
     let (wake, woken) = unbounded_channel();
     let ctx = Arc::new(Context {
-        client: parts.client.clone(),
+        client: parts.clients.work.clone(),
         defaults: Defaults {
             check_interval: parts.config.check_interval,
             deletion_grace: parts.config.deletion_grace,
@@ -279,8 +296,9 @@ async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: Cancell
         service,
         credentials: Arc::clone(&parts.credentials),
         identities: Arc::clone(&parts.identities),
+        began: Timestamp::now(),
         queue: Mutex::new(Queue::new(sizes)),
-        places: Arc::new(Semaphore::new(concurrency.max(1))),
+        places: Places::new(concurrency),
         stores: Stores::default(),
         ownership: Mutex::new(OwnershipIndex::default()),
         object_states: ObjectStates::default(),
@@ -297,7 +315,7 @@ async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: Cancell
         secrets: parts.config.secret_watch,
         watch: parts.config.watch_timeout,
         metrics_per_resource: parts.config.metrics_per_resource,
-        client: parts.watches.clone(),
+        client: parts.clients.watches.clone(),
     };
     tracing::info!(since = %Timestamp::now(), namespaces = ?scope.namespaces, "working");
     let work = controller::run(ctx, scope, parts.health.clone(), woken);

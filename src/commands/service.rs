@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::cli::{Config, ServiceArgs};
@@ -30,11 +28,7 @@ pub struct Service {
     /// Whose account a credential belongs to.
     identities: Arc<Identities>,
     door: service::Service,
-    places: Arc<Semaphore>,
 }
-
-/// So many reads at once.
-const PLACES: usize = 64;
 
 /// Nobody reads metrics of a command.
 struct Unobserved;
@@ -85,7 +79,6 @@ impl Service {
                 Arc::clone(&identities),
                 Claim::always(),
             ),
-            places: Arc::new(Semaphore::new(PLACES)),
             credentials,
             identities,
             endpoints,
@@ -129,7 +122,7 @@ impl Service {
             region: region.clone(),
             app: app.clone(),
         };
-        let turn = Turn::begin(Arc::clone(&self.places), Urgency::Check, CancellationToken::new()).await;
+        let turn = Turn::alone(Urgency::Check);
         loop {
             let error = match self.door.get(&access, &turn, Instant::now()).await {
                 Ok(live) => return Ok((*live).clone()),

@@ -98,6 +98,7 @@ pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectNa
                     runner.look(&name, Position::Tail);
                 }
             }
+            () = ctx.places.freed(), if !ctx.stop.is_cancelled() => {}
             () = timer, if !ctx.stop.is_cancelled() => runner.tick(),
         }
         if ctx.stop.is_cancelled() {
@@ -124,9 +125,12 @@ impl Runner {
             self.look(&name, Position::Tail);
         }
         while let Some(name) = self.waits.pop(now) {
-            if self.ctx.queue().waits_since(&name).is_some()
-                && let Some(resource) = self.ctx.stores.get(&name)
-            {
+            if self.ctx.queue().waits_since(&name).is_none() {
+                continue;
+            }
+            if !self.ctx.queue().waits_for_quota(&name) {
+                self.waits.set(&name, Some(now + QUIET_WAIT));
+            } else if let Some(resource) = self.ctx.stores.get(&name) {
                 let ctx = Arc::clone(&self.ctx);
                 // It ends by itself and nothing waits for it.
                 tokio::spawn(async move { say_waiting(&ctx, resource).await });
@@ -175,6 +179,10 @@ impl Runner {
     /// Begins as many passes as may begin.
     fn begin(&mut self) {
         loop {
+            // Those that have begun go first, so that a crowd waits where it costs nothing.
+            let Some(place) = self.ctx.places.try_take() else {
+                return;
+            };
             let begun = self.ctx.queue().begin(Instant::now());
             let Some(Begun { key: name, .. }) = begun else { return };
             self.waits.set(&name, None);
@@ -193,7 +201,7 @@ impl Runner {
             let span = tracing::info_span!("reconcile", resource = %name, uid = %pass.uid);
             let places = Arc::clone(&self.ctx.places);
             let work = async move {
-                let turn = Turn::begin(places, pass.urgency(), interrupted).await;
+                let turn = Turn::new(places, place, pass.urgency(), interrupted);
                 reconcile(pass, &turn).await;
             };
             self.passes.begin(name.clone(), work.instrument(span));

@@ -20,8 +20,10 @@ pub const SECOND: Duration = Duration::from_secs(1);
 /// Whether a user waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
-    /// Something the user did.
+    /// Something the user did just now.
     Change,
+    /// Something that was to be done when work began, or failed and is tried again.
+    Backlog,
     /// A scheduled check.
     Check,
 }

@@ -63,7 +63,9 @@ pub struct Begun<K> {
 }
 
 /// The one queue: resources wait in a line for each account and endpoint; lines take turns; in a line, changes go
-/// before checks. What waits is a name, so whoever's turn it is, is looked at as it is then.
+/// before the backlog, and that before checks. A line whose user did something just now, and for whom no change is
+/// under way, need not wait until all others had a turn: every other turn is for such lines. What waits is a name, so
+/// whoever's turn it is, is looked at as it is then.
 ///
 /// Neither a line nor an endpoint can fill all places: an endpoint that answers nobody holds at most as many as are
 /// free, so each further one leaves room for others, however many hang.
@@ -93,31 +95,55 @@ struct Entry {
 
 #[derive(Debug)]
 struct Waiting<K> {
-    changes: VecDeque<(u64, K)>,
-    checks: VecDeque<(u64, K)>,
-    /// Those of `changes` and `checks` that still wait.
-    waiting: usize,
-    running: usize,
-    running_checks: usize,
+    /// By urgency.
+    rows: [VecDeque<(u64, K)>; 3],
+    /// Those in `rows` that still wait.
+    waiting: [usize; 3],
+    running: [usize; 3],
     in_turns: bool,
+    in_express: bool,
+}
+
+impl<K> Waiting<K> {
+    fn waiting(&self) -> usize {
+        self.waiting.iter().sum()
+    }
+
+    fn running(&self) -> usize {
+        self.running.iter().sum()
+    }
+
+    fn goes_express(&self) -> bool {
+        let [waiting, ..] = self.waiting;
+        let [running, ..] = self.running;
+        waiting > 0 && running == 0
+    }
 }
 
 #[derive(Debug, Default)]
 struct Endpoint {
     running: usize,
     lines: VecDeque<Arc<Line>>,
+    /// Lines whose user did something just now; they may stand among the others, too.
+    express: VecDeque<Arc<Line>>,
+    express_was_last: bool,
     in_turns: bool,
+}
+
+impl Endpoint {
+    fn is_idle(&self) -> bool {
+        self.lines.is_empty() && self.express.is_empty()
+    }
 }
 
 impl<K> Default for Waiting<K> {
     fn default() -> Self {
         Self {
-            changes: VecDeque::new(),
-            checks: VecDeque::new(),
-            waiting: 0,
-            running: 0,
-            running_checks: 0,
+            rows: Default::default(),
+            waiting: [0; 3],
+            running: [0; 3],
             in_turns: false,
+            in_express: false,
         }
     }
 }
@@ -158,15 +184,17 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             .get_key_value(&line)
             .map_or_else(|| Arc::new(line), |(known, _)| Arc::clone(known));
         let waiting = self.lines.entry(Arc::clone(&line)).or_default();
+        let [changes, backlog, checks] = &mut waiting.rows;
         let row = match urgency {
-            Urgency::Change => &mut waiting.changes,
-            Urgency::Check => &mut waiting.checks,
+            Urgency::Change => changes,
+            Urgency::Backlog => backlog,
+            Urgency::Check => checks,
         };
         match position {
             Position::Head => row.push_front((ticket, key.clone())),
             Position::Tail => row.push_back((ticket, key.clone())),
         }
-        waiting.waiting += 1;
+        *of(&mut waiting.waiting, urgency) += 1;
         let entry = Entry {
             ticket,
             urgency,
@@ -183,10 +211,10 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let Some(entry) = self.entries.get(key).filter(|entry| !entry.running) else {
             return;
         };
-        let line = Arc::clone(&entry.line);
+        let (line, urgency) = (Arc::clone(&entry.line), entry.urgency);
         self.entries.remove(key);
         if let Some(waiting) = self.lines.get_mut(&line) {
-            waiting.waiting = waiting.waiting.saturating_sub(1);
+            less(of(&mut waiting.waiting, urgency));
         }
         self.tidy(&line);
     }
@@ -199,7 +227,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             let begun = self.begin_at(&name, now);
             let free = self.sizes.passes.saturating_sub(self.running);
             if let Some(endpoint) = self.endpoints.get_mut(&name) {
-                endpoint.in_turns = !endpoint.lines.is_empty() && (begun.is_some() || endpoint.running < free);
+                endpoint.in_turns = !endpoint.is_idle() && (begun.is_some() || endpoint.running < free);
                 // An endpoint that is full is put back when one of its passes, or of others', ends.
                 if endpoint.in_turns {
                     self.turns.push_back(name);
@@ -216,19 +244,49 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     fn begin_at(&mut self, name: &str, now: Instant) -> Option<Begun<K>> {
         let free = self.sizes.passes.saturating_sub(self.running);
-        let lines = self
-            .endpoints
-            .get(name)
-            .filter(|endpoint| endpoint.running < free)?
-            .lines
-            .len();
+        let endpoint = self.endpoints.get(name).filter(|endpoint| endpoint.running < free)?;
+        let express_next = !endpoint.express_was_last || endpoint.lines.is_empty();
+        let begun = if express_next {
+            self.begin_express(name, now).map(|begun| (begun, true))
+        } else {
+            None
+        };
+        let begun = begun
+            .or_else(|| self.begin_in_turn(name, now).map(|begun| (begun, false)))
+            .or_else(|| self.begin_express(name, now).map(|begun| (begun, true)));
+        let (begun, express) = begun?;
+        if let Some(endpoint) = self.endpoints.get_mut(name) {
+            endpoint.express_was_last = express;
+        }
+        Some(begun)
+    }
+
+    fn begin_express(&mut self, name: &str, now: Instant) -> Option<Begun<K>> {
+        while let Some(line) = self.endpoints.get_mut(name)?.express.pop_front() {
+            let mut goes = false;
+            if let Some(waiting) = self.lines.get_mut(&line) {
+                waiting.in_express = false;
+                goes = waiting.goes_express();
+            }
+            // One that cannot go on is offered again later.
+            let begun = if goes { self.begin_in(&line, now) } else { None };
+            self.tidy(&line);
+            if begun.is_some() {
+                return begun;
+            }
+        }
+        None
+    }
+
+    fn begin_in_turn(&mut self, name: &str, now: Instant) -> Option<Begun<K>> {
+        let lines = self.endpoints.get(name)?.lines.len();
         for _ in 0..lines {
             let line = self.endpoints.get_mut(name)?.lines.pop_front()?;
             let begun = self.begin_in(&line, now);
             let waiting = self.lines.get_mut(&line);
             if let Some(waiting) = waiting {
                 // A line that can go on takes its next turn behind the others; one that cannot is offered again later.
-                waiting.in_turns = begun.is_some() && waiting.waiting > 0;
+                waiting.in_turns = begun.is_some() && waiting.waiting() > 0;
                 let goes_on = waiting.in_turns;
                 if goes_on && let Some(endpoint) = self.endpoints.get_mut(name) {
                     endpoint.lines.push_back(Arc::clone(&line));
@@ -250,7 +308,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
         let each = self.sizes.each;
         let waiting = self.lines.get_mut(line)?;
-        if waiting.running >= each {
+        if waiting.running() >= each {
             return None;
         }
         let entries = &self.entries;
@@ -266,17 +324,18 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             }
             None
         };
-        let key = next(&mut waiting.changes).or_else(|| {
+        let [changes, backlog, checks] = &mut waiting.rows;
+        let [.., running_checks] = waiting.running;
+        let key = next(changes).or_else(|| next(backlog)).or_else(|| {
             // Checks leave room for changes, which then need not wait for a check's answer.
-            (waiting.running_checks < each - each.div_ceil(3))
-                .then(|| next(&mut waiting.checks))
+            (running_checks < each - each.div_ceil(3))
+                .then(|| next(checks))
                 .flatten()
         })?;
         let entry = self.entries.get_mut(&key)?;
         entry.running = true;
-        waiting.waiting = waiting.waiting.saturating_sub(1);
-        waiting.running += 1;
-        waiting.running_checks += usize::from(entry.urgency == Urgency::Check);
+        less(of(&mut waiting.waiting, entry.urgency));
+        *of(&mut waiting.running, entry.urgency) += 1;
         self.running += 1;
         let urgency = entry.urgency;
         self.endpoints.entry(line.endpoint.clone()).or_default().running += 1;
@@ -299,11 +358,10 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             .map_or_else(|| Arc::new(line.clone()), |(known, _)| Arc::clone(known));
         let each = self.sizes.each;
         let target = self.lines.entry(Arc::clone(&line)).or_default();
-        if target.running >= each {
+        if target.running() >= each {
             return false;
         }
-        target.running += 1;
-        target.running_checks += usize::from(urgency == Urgency::Check);
+        *of(&mut target.running, urgency) += 1;
         self.endpoints.entry(line.endpoint.clone()).or_default().running += 1;
         if let Some(entry) = self.entries.get_mut(key) {
             entry.line = line;
@@ -324,7 +382,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let full: Vec<String> = self
             .endpoints
             .iter()
-            .filter(|(_, endpoint)| !endpoint.in_turns && !endpoint.lines.is_empty())
+            .filter(|(_, endpoint)| !endpoint.in_turns && !endpoint.is_idle())
             .map(|(name, _)| name.clone())
             .collect();
         for name in full {
@@ -334,10 +392,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     fn leave(&mut self, line: &Arc<Line>, urgency: Urgency) {
         if let Some(waiting) = self.lines.get_mut(line) {
-            waiting.running = waiting.running.saturating_sub(1);
-            if urgency == Urgency::Check {
-                waiting.running_checks = waiting.running_checks.saturating_sub(1);
-            }
+            less(of(&mut waiting.running, urgency));
         }
         if let Some(endpoint) = self.endpoints.get_mut(&line.endpoint) {
             endpoint.running = endpoint.running.saturating_sub(1);
@@ -378,6 +433,15 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             .map(|entry| entry.since)
     }
 
+    /// Whether a resource waits for its account's quota, and not only for its turn among others.
+    pub fn waits_for_quota(&self, key: &K) -> bool {
+        let Some(entry) = self.entries.get(key).filter(|entry| !entry.running) else {
+            return false;
+        };
+        let full = |waiting: &Waiting<K>| waiting.running() >= self.sizes.each;
+        self.rests.contains_key(&entry.line.owner) || self.lines.get(&entry.line).is_some_and(full)
+    }
+
     /// Whether a resource's pass is under way.
     #[cfg(test)]
     pub fn is_running(&self, key: &K) -> bool {
@@ -400,13 +464,14 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let Some(waiting) = self.lines.get_mut(line) else {
             return;
         };
-        if !waiting.in_turns && waiting.waiting > 0 {
+        let endpoint = self.endpoints.entry(line.endpoint.clone()).or_default();
+        if !waiting.in_turns && waiting.waiting() > 0 {
             waiting.in_turns = true;
-            self.endpoints
-                .entry(line.endpoint.clone())
-                .or_default()
-                .lines
-                .push_back(Arc::clone(line));
+            endpoint.lines.push_back(Arc::clone(line));
+        }
+        if !waiting.in_express && waiting.goes_express() {
+            waiting.in_express = true;
+            endpoint.express.push_back(Arc::clone(line));
         }
         let name = line.endpoint.clone();
         self.take_turns(&name);
@@ -415,7 +480,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     fn take_turns(&mut self, name: &str) {
         if let Some(endpoint) = self.endpoints.get_mut(name)
             && !endpoint.in_turns
-            && !endpoint.lines.is_empty()
+            && !endpoint.is_idle()
         {
             endpoint.in_turns = true;
             self.turns.push_back(name.to_owned());
@@ -427,7 +492,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let empty = self
             .lines
             .get(line)
-            .is_some_and(|w| w.waiting == 0 && w.running == 0 && !w.in_turns);
+            .is_some_and(|w| w.waiting() == 0 && w.running() == 0 && !w.in_turns && !w.in_express);
         if empty {
             self.lines.remove(line);
         }
@@ -438,11 +503,25 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let idle = self
             .endpoints
             .get(name)
-            .is_some_and(|e| e.running == 0 && e.lines.is_empty() && !e.in_turns);
+            .is_some_and(|e| e.running == 0 && e.is_idle() && !e.in_turns);
         if idle {
             self.endpoints.remove(name);
         }
     }
+}
+
+/// The count of one urgency.
+fn of(counts: &mut [usize; 3], urgency: Urgency) -> &mut usize {
+    let [changes, backlog, checks] = counts;
+    match urgency {
+        Urgency::Change => changes,
+        Urgency::Backlog => backlog,
+        Urgency::Check => checks,
+    }
+}
+
+fn less(count: &mut usize) {
+    *count = count.saturating_sub(1);
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Window {
             .filter(|c| c.urgency == Urgency::Check)
             .count()
             + self.counted.iter().filter(|(_, u)| *u == Urgency::Check).count();
-        if taken < allowed && (urgency == Urgency::Change || checks < for_checks) {
+        if taken < allowed && (urgency != Urgency::Check || checks < for_checks) {
             self.next += 1;
             self.under_way.push(Call {
                 id: self.next,

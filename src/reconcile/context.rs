@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use crate::lease::Claim;
 use crate::metrics::Metrics;
 use crate::ownership::{ObjectName, OwnershipIndex};
 use crate::quota::Queue;
-use crate::service::Service;
+use crate::service::{Places, Service};
 
 /// The operator-wide settings that reconciles go by.
 #[derive(Clone, Debug)]
@@ -60,10 +60,12 @@ pub struct Context {
     pub credentials: Arc<CredentialProvider>,
     /// Whose account a credential belongs to.
     pub identities: Arc<Identities>,
+    /// When this term of work began.
+    pub began: Timestamp,
     /// Who waits for what.
     pub queue: Mutex<Queue<ObjectName>>,
     /// How many work at once.
-    pub places: Arc<Semaphore>,
+    pub places: Arc<Places>,
     /// The resources as the watch shows them.
     pub stores: Stores,
     /// Who owns which setting.

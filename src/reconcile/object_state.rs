@@ -17,6 +17,8 @@ use crate::status::Reason;
 pub struct ObjectState {
     /// When it is looked at next; absent until it is first looked at.
     pub schedule: Option<Schedule>,
+    /// The generation that was there already when work began, until a pass has dealt with it.
+    pub found_at: Option<i64>,
     /// How long to wait after the next failure.
     pub backoff: Backoff,
     /// Checks that fail.

@@ -88,6 +88,9 @@ impl Pass {
                     retry: None,
                     head: None,
                 });
+                let created = resource.metadata.creation_timestamp.as_ref();
+                let is_old = created.is_none_or(|created| created.0 < ctx.began);
+                state.found_at = is_old.then_some(inputs.generation);
                 if status.is_fresh() && !finalizer::is_on(&resource) {
                     state.sets = Sets::None;
                 }
@@ -172,10 +175,16 @@ impl Pass {
         told.cloned().or_else(|| self.entry.lock().account.clone())
     }
 
-    /// How urgent it is.
+    /// How urgent it is. What was found when work began, and what is tried again, is no news of the user's.
     pub fn urgency(&self) -> Urgency {
+        let state = self.entry.lock();
+        // One that was throttled goes on as what it was.
+        let schedule = state.schedule.as_ref().filter(|schedule| schedule.head.is_none());
+        let retry = schedule.and_then(|schedule| schedule.retry.as_ref());
+        let is_retry = retry.is_some_and(|retry| retry.inputs.still_hold(&self.inputs));
         match self.due {
             Due::ScheduledCheck => Urgency::Check,
+            _ if is_retry || state.found_at == Some(self.inputs.generation) => Urgency::Backlog,
             Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::RequestedCheck | Due::WriteStatus => {
                 Urgency::Change
             }
@@ -281,7 +290,11 @@ impl Pass {
         let Some(schedule) = state.schedule.as_mut() else {
             return;
         };
-        match next_action(end, &facts, &mut state.backoff) {
+        let next = next_action(end, &facts, &mut state.backoff);
+        if matches!(next, Next::AwaitChange | Next::ScheduledCheck | Next::Retry(_)) {
+            state.found_at = None;
+        }
+        match next {
             Next::AwaitChange => schedule.retry = None,
             Next::ScheduledCheck => {
                 schedule.retry = None;

@@ -50,7 +50,7 @@ impl RetryInputs {
 
     /// Whether nothing has changed since. No update is a Secret that is not seen now, and one that a watch shows as it
     /// did before, or no newer than what was read: a watch may be behind for long.
-    fn still_hold(&self, now: &Self) -> bool {
+    pub fn still_hold(&self, now: &Self) -> bool {
         let known = |(name, sight): &(String, SecretVersion)| {
             let as_before = self.secrets.iter().any(|(n, s)| n == name && s == sight);
             let was_read = |version: &str| version_of(&self.read, name).is_some_and(|read| !is_newer(version, read));

@@ -22,7 +22,7 @@ use crate::quota::{Answered, Calls, NoPermit, Urgency};
 
 pub use access::{Access, Source};
 pub use shared_reads::SharedReads;
-pub use turn::Turn;
+pub use turn::{Places, Turn};
 
 /// How long a call in flight may go on after the claim's deadline.
 const REST_OF_LEASE: Duration = Duration::from_secs(4);

@@ -41,7 +41,7 @@ fn lines_take_turns_and_changes_go_before_checks() {
     rows.extend([(10, a.clone(), Change), (20, b.clone(), Change), (21, b, Check)]);
     let (mut queue, now) = filled(&rows);
     // Of line `a` the change is first, then checks, but these leave room for a change.
-    assert_eq!(drain(&mut queue, now), [10, 20, 0, 21, 1]);
+    assert_eq!(drain(&mut queue, now), [10, 0, 20, 21, 1]);
     queue.wait(&30, a, Change, Position::Tail, now);
     assert_eq!(drain(&mut queue, now), [30], "the room that was left");
     assert_eq!((queue.running(), queue.waiting()), (6, 8));
@@ -56,6 +56,41 @@ fn a_backlog_of_one_account_does_not_stand_in_anothers_way() {
     let (mut queue, now) = filled(&rows);
     assert!(drain(&mut queue, now).contains(&2000));
     assert_eq!(queue.running(), SIZES.each + 1);
+}
+
+const MANY: Sizes = Sizes { passes: 600, each: 4 };
+
+#[test]
+fn who_did_something_just_now_need_not_wait_for_a_turn_of_all_others() {
+    let now = Instant::now();
+    let mut queue = Queue::new(MANY);
+    for n in 0..200 {
+        for m in 0..4 {
+            queue.wait(&(n * 10 + m), line(n, "x"), Urgency::Backlog, Position::Tail, now);
+        }
+    }
+    queue.begin(now).unwrap();
+    queue.wait(&5000, line(500, "x"), Urgency::Change, Position::Tail, now);
+    queue.wait(&1999, line(199, "x"), Urgency::Change, Position::Tail, now);
+    let next: Vec<u32> = (0..4).map(|_| queue.begin(now).unwrap().key).collect();
+    assert_eq!(next, [5000, 10, 1999, 20], "every other turn");
+    assert!(!queue.waits_for_quota(&30), "its turn has not come");
+}
+
+#[test]
+fn a_crowd_of_changes_of_one_account_starves_nobody() {
+    let now = Instant::now();
+    let mut queue = Queue::new(MANY);
+    for n in 0..100 {
+        queue.wait(&n, line(1, "x"), Urgency::Change, Position::Tail, now);
+        queue.wait(&(1000 + n), line(2 + n, "x"), Urgency::Backlog, Position::Tail, now);
+    }
+    let first: Vec<u32> = (0..40).map(|_| queue.begin(now).unwrap().key).collect();
+    let of_the_crowd = first.iter().filter(|key| **key < 1000).count();
+    assert!(of_the_crowd <= MANY.each, "{first:?}");
+    assert!(!queue.waits_for_quota(&50), "its turn has not come");
+    drain(&mut queue, now);
+    assert!(queue.waits_for_quota(&50), "its account's places are taken");
 }
 
 #[test]
