@@ -4,11 +4,13 @@
 //! account; those whose account cannot be known, or whose credentials are refused, neither win nor hold anybody up.
 
 mod contender;
+mod ranks;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use self::contender::{Place, Rank};
+use self::ranks::Ranks;
 use crate::domain::AccountKey;
 
 pub use contender::{Claim, Contender, ObjectName, Ownership, Pending, SettingKey, lost_message, owner_in};
@@ -16,13 +18,13 @@ pub use contender::{Claim, Contender, ObjectName, Ownership, Pending, SettingKey
 /// All contenders.
 #[derive(Default)]
 pub struct OwnershipIndex {
-    by_uid: HashMap<String, Contender>,
+    by_uid: HashMap<String, Box<Contender>>,
     /// All of one setting, those that only observe included.
-    groups: HashMap<SettingKey, BTreeSet<Rank>>,
+    groups: HashMap<SettingKey, Ranks>,
     /// Those whose account nobody has asked for yet: nobody younger in the same place is judged.
-    unasked: HashMap<Place, BTreeSet<Rank>>,
+    unasked: HashMap<Place, Ranks>,
     /// Those who were told to wait, and are woken when they need not any more.
-    waiting: HashMap<Place, BTreeSet<Rank>>,
+    waiting: HashMap<Place, Ranks>,
     /// Watched namespaces that have not been listed yet.
     unlisted: BTreeSet<String>,
     /// Watched namespaces that cannot be listed.
@@ -33,7 +35,7 @@ impl OwnershipIndex {
     /// Adds a contender or renews it. What was learned of its account stays; `contender` only tells it of one that
     /// was not asked. Returns the others whose ownership changed.
     pub fn upsert(&mut self, mut contender: Contender) -> Vec<ObjectName> {
-        if let Some(before) = self.by_uid.get(&contender.uid) {
+        if let Some(before) = self.known(&contender.uid) {
             if before.claim != Claim::NotAsked {
                 contender.claim = before.claim.clone();
             }
@@ -73,7 +75,7 @@ impl OwnershipIndex {
 
     /// What its status proves, for one that was not asked. Returns the others whose ownership changed.
     pub fn told(&mut self, uid: &str, claim: Claim) -> Vec<ObjectName> {
-        match self.by_uid.get(uid) {
+        match self.known(uid) {
             Some(before) if before.claim == Claim::NotAsked => self.learn(uid, claim),
             _ => Vec::new(),
         }
@@ -86,7 +88,7 @@ impl OwnershipIndex {
     }
 
     fn learn(&mut self, uid: &str, claim: Claim) -> Vec<ObjectName> {
-        match self.by_uid.get(uid) {
+        match self.known(uid) {
             Some(before) if before.claim != claim => {
                 let contender = Contender {
                     claim,
@@ -109,7 +111,13 @@ impl OwnershipIndex {
         let mut woken = self.no_longer_waiting();
         if self.refused.remove(namespace) {
             let lost = |c: &&Contender| c.contends && c.lost_to.as_ref().is_some_and(|o| o.namespace == namespace);
-            woken.extend(self.by_uid.values().filter(lost).map(|c| c.name.clone()));
+            woken.extend(
+                self.by_uid
+                    .values()
+                    .map(Box::as_ref)
+                    .filter(lost)
+                    .map(|c| c.name.clone()),
+            );
         }
         woken
     }
@@ -124,7 +132,7 @@ impl OwnershipIndex {
 
     /// The account of a resource, where it is proven.
     pub fn account(&self, uid: &str) -> Option<AccountKey> {
-        self.by_uid.get(uid)?.claim.account().cloned()
+        self.known(uid)?.claim.account().cloned()
     }
 
     /// Whether a resource owns its setting. One that must wait is woken when it need not any more.
@@ -138,7 +146,7 @@ impl OwnershipIndex {
     }
 
     fn judge(&self, uid: &str) -> Ownership {
-        let Some(contender) = self.by_uid.get(uid) else {
+        let Some(contender) = self.known(uid) else {
             return Ownership::Unknown;
         };
         if !contender.contends {
@@ -161,8 +169,8 @@ impl OwnershipIndex {
             let on = Pending::Namespace(namespace.clone());
             return Ownership::Waits { on };
         }
-        let unasked = self.unasked.get(&contender.place()).and_then(BTreeSet::first);
-        match unasked.and_then(|(_, uid)| self.by_uid.get(uid)) {
+        let unasked = self.unasked.get(&contender.place()).and_then(Ranks::first);
+        match unasked.and_then(|(_, uid)| self.known(uid)) {
             Some(unasked) if unasked.rank() <= contender.rank() => Ownership::Waits {
                 on: Pending::AccountOf(unasked.name.clone()),
             },
@@ -172,13 +180,13 @@ impl OwnershipIndex {
 
     /// The older ones that must be asked for their account before this one can be judged, by uid and name.
     pub fn unasked_before(&self, uid: &str) -> Vec<(String, ObjectName)> {
-        let Some(contender) = self.by_uid.get(uid) else {
+        let Some(contender) = self.known(uid) else {
             return Vec::new();
         };
         let older = self.unasked.get(&contender.place()).into_iter().flatten();
         older
             .take_while(|rank| **rank < contender.rank())
-            .filter_map(|(_, uid)| self.by_uid.get(uid))
+            .filter_map(|(_, uid)| self.known(uid))
             .map(|contender| (contender.uid.clone(), contender.name.clone()))
             .collect()
     }
@@ -186,25 +194,28 @@ impl OwnershipIndex {
     /// The uid that times the checks of all resources of one setting: the oldest one's, so that they share a read.
     pub fn group_phase_uid(&self, uid: &str) -> String {
         let group = self
-            .by_uid
-            .get(uid)
+            .known(uid)
             .and_then(Contender::key)
             .and_then(|key| self.groups.get(&key));
         group
-            .and_then(BTreeSet::first)
+            .and_then(Ranks::first)
             .map_or_else(|| uid.to_owned(), |(_, first)| first.clone())
+    }
+
+    fn known(&self, uid: &str) -> Option<&Contender> {
+        self.by_uid.get(uid).map(Box::as_ref)
     }
 
     fn owner(&self, key: &SettingKey) -> Option<&Contender> {
         let group = self.groups.get(key)?;
         group
             .iter()
-            .filter_map(|(_, uid)| self.by_uid.get(uid))
+            .filter_map(|(_, uid)| self.known(uid))
             .find(|contender| contender.contends)
     }
 
     fn change(&mut self, uid: &str, contender: Option<Contender>) -> Vec<ObjectName> {
-        let before = self.by_uid.get(uid).cloned();
+        let before = self.known(uid).cloned();
         let both = || [&before, &contender].into_iter().flatten();
         let keys: BTreeSet<SettingKey> = both().filter_map(Contender::key).collect();
         let places: BTreeSet<Place> = both().map(Contender::place).collect();
@@ -228,7 +239,7 @@ impl OwnershipIndex {
             if contender.is_unasked() {
                 self.unasked.entry(contender.place()).or_default().insert(rank);
             }
-            self.by_uid.insert(uid.to_owned(), contender);
+            self.by_uid.insert(uid.to_owned(), Box::new(contender));
         }
 
         // Where the owner is another now, everyone in the group must look again: the new owner takes over, the
@@ -245,7 +256,7 @@ impl OwnershipIndex {
         woken
             .iter()
             .filter(|(_, member)| member != uid)
-            .filter_map(|(_, member)| self.by_uid.get(member))
+            .filter_map(|(_, member)| self.known(member))
             .filter(|contender| contender.contends)
             .map(|contender| contender.name.clone())
             .collect()
@@ -256,7 +267,7 @@ impl OwnershipIndex {
         let Some(waiting) = self.waiting.get(place).filter(|_| self.unlisted.is_empty()) else {
             return Vec::new();
         };
-        let unasked = self.unasked.get(place).and_then(BTreeSet::first);
+        let unasked = self.unasked.get(place).and_then(Ranks::first);
         let free: Vec<Rank> = waiting
             .iter()
             .take_while(|rank| unasked.is_none_or(|unasked| *rank < unasked))
@@ -272,13 +283,13 @@ impl OwnershipIndex {
         let places: Vec<Place> = self.waiting.keys().cloned().collect();
         let free: Vec<Rank> = places.iter().flat_map(|place| self.freed(place)).collect();
         free.iter()
-            .filter_map(|(_, uid)| self.by_uid.get(uid))
+            .filter_map(|(_, uid)| self.known(uid))
             .map(|contender| contender.name.clone())
             .collect()
     }
 }
 
-fn take_out<K: Eq + Hash>(sets: &mut HashMap<K, BTreeSet<Rank>>, key: &K, rank: &Rank) {
+fn take_out<K: Eq + Hash>(sets: &mut HashMap<K, Ranks>, key: &K, rank: &Rank) {
     if let Some(ranks) = sets.get_mut(key) {
         ranks.remove(rank);
         if ranks.is_empty() {
