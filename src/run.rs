@@ -38,7 +38,7 @@ const EVENTS_DRAIN: Duration = Duration::from_secs(5);
 /// for as long as the kernel keeps it.
 const ANSWER: Duration = Duration::from_secs(30);
 /// More requests at once than this only wait inside the API server.
-const REQUESTS: usize = 16;
+const REQUESTS: usize = 32;
 /// A watch that the server should have ended so long ago is dead.
 const WATCH_MARGIN: Duration = Duration::from_secs(10);
 

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::passes::{Ended, Passes};
 use crate::ownership::ObjectName;
-use crate::quota::{Begun, Position};
+use crate::quota::{Begun, Position, Urgency};
 use crate::reconcile::context::Context;
 use crate::reconcile::object_state::Schedule;
 use crate::reconcile::trigger::{Due, Retry, RetryInputs};
@@ -180,10 +180,14 @@ impl Runner {
     fn begin(&mut self) {
         loop {
             // Those that have begun go first, so that a crowd waits where it costs nothing.
-            let Some(place) = self.ctx.places.try_take() else {
+            let places = &self.ctx.places;
+            let (begun, place) = if let Some(place) = places.try_take(Urgency::Backlog) {
+                (self.ctx.queue().begin(Instant::now()), place)
+            } else if let Some(place) = places.try_take(Urgency::Change) {
+                (self.ctx.queue().begin_change(Instant::now()), place)
+            } else {
                 return;
             };
-            let begun = self.ctx.queue().begin(Instant::now());
             let Some(Begun { key: name, .. }) = begun else { return };
             self.waits.set(&name, None);
             let Some(resource) = self.ctx.stores.get(&name) else {

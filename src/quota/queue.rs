@@ -221,10 +221,19 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// The next one whose turn it is.
     pub fn begin(&mut self, now: Instant) -> Option<Begun<K>> {
+        self.begin_next(false, now)
+    }
+
+    /// The next one whose user did something just now.
+    pub fn begin_change(&mut self, now: Instant) -> Option<Begun<K>> {
+        self.begin_next(true, now)
+    }
+
+    fn begin_next(&mut self, only_express: bool, now: Instant) -> Option<Begun<K>> {
         self.wake_rested(now);
         for _ in 0..self.turns.len() {
             let name = self.turns.pop_front()?;
-            let begun = self.begin_at(&name, now);
+            let begun = self.begin_at(&name, only_express, now);
             let free = self.sizes.passes.saturating_sub(self.running);
             if let Some(endpoint) = self.endpoints.get_mut(&name) {
                 endpoint.in_turns = !endpoint.is_idle() && (begun.is_some() || endpoint.running < free);
@@ -242,9 +251,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         None
     }
 
-    fn begin_at(&mut self, name: &str, now: Instant) -> Option<Begun<K>> {
+    fn begin_at(&mut self, name: &str, only_express: bool, now: Instant) -> Option<Begun<K>> {
         let free = self.sizes.passes.saturating_sub(self.running);
         let endpoint = self.endpoints.get(name).filter(|endpoint| endpoint.running < free)?;
+        if only_express {
+            return self.begin_express(name, now);
+        }
         let express_next = !endpoint.express_was_last || endpoint.lines.is_empty();
         let begun = if express_next {
             self.begin_express(name, now).map(|begun| (begun, true))

@@ -131,7 +131,10 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         let (live, finalizer) = if observed.policy == ManagementPolicy::Observe {
             (read.await, Ok(()))
         } else {
-            tokio::join!(read, Box::pin(finalizer::put_on(ctx, &pass.resource)))
+            // The work first, so that it keeps the place while the read is away.
+            let work = turn.meanwhile(Box::pin(finalizer::put_on(ctx, &pass.resource)));
+            let (finalizer, live) = tokio::join!(work, read);
+            (live, finalizer)
         };
         finalizer?;
         let live = live?;

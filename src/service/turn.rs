@@ -7,9 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::quota::Urgency;
 
-/// The places for those that work. Whoever waits for somebody else's server holds none.
+/// The places for those that work. Whoever waits for somebody else's server holds none. Most are only for what a user
+/// did just now: a crowd that comes back from the service all at once must not stand in its way.
 pub struct Places {
-    free: Arc<Semaphore>,
+    any: Arc<Semaphore>,
+    for_changes: Arc<Semaphore>,
     freed: Notify,
 }
 
@@ -19,29 +21,33 @@ pub struct Place {
 }
 
 impl Places {
-    /// So many, at least one.
+    /// So many in all, at least one.
     pub fn new(many: usize) -> Arc<Self> {
+        let any = (many / 4).max(1);
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(many.max(1))),
+            any: Arc::new(Semaphore::new(any)),
+            for_changes: Arc::new(Semaphore::new(many.saturating_sub(any))),
             freed: Notify::new(),
         })
     }
 
     /// A place for one that begins, if one is free and none of those that have begun waits for it.
-    pub fn try_take(&self) -> Option<Place> {
-        Arc::clone(&self.free)
-            .try_acquire_owned()
-            .ok()
-            .map(|_permit| Place { _permit })
+    pub fn try_take(&self, urgency: Urgency) -> Option<Place> {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+        let own = Some(&self.for_changes).filter(|_| urgency == Urgency::Change);
+        let permit = own.and_then(take).or_else(|| take(&self.any));
+        permit.map(|_permit| Place { _permit })
     }
 
-    async fn take(&self) -> Option<Place> {
+    async fn take(&self, urgency: Urgency) -> Option<Place> {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned();
         // A semaphore is only closed by its owner, who never does.
-        Arc::clone(&self.free)
-            .acquire_owned()
-            .await
-            .ok()
-            .map(|_permit| Place { _permit })
+        let permit = tokio::select! {
+            biased;
+            permit = take(&self.for_changes), if urgency == Urgency::Change => permit,
+            permit = take(&self.any) => permit,
+        };
+        permit.ok().map(|_permit| Place { _permit })
     }
 
     /// Waits until a place was given back since the last call.
@@ -57,60 +63,62 @@ pub struct Turn {
     /// Cancelled when something newer is to be done for the resource, or work must end.
     pub interrupted: CancellationToken,
     places: Arc<Places>,
-    place: Mutex<Held>,
+    held: Mutex<Held>,
     waited: Mutex<Duration>,
 }
 
-/// The place of a pass, given up while any part of it waits elsewhere.
+/// The place of a pass, given up while all of it waits elsewhere.
+#[derive(Default)]
 struct Held {
     place: Option<Place>,
+    /// Parts that wait elsewhere.
     away: usize,
+    /// Parts that work beside those.
+    working: usize,
 }
 
-/// A part of a pass that waits elsewhere; also one that is given up ends that.
-struct Away<'a>(&'a Turn);
+/// A part that is counted until it ends, also one that is given up.
+struct Part<'a> {
+    turn: &'a Turn,
+    count: fn(&mut Held) -> &mut usize,
+}
 
-impl<'a> Away<'a> {
-    fn begin(turn: &'a Turn) -> Self {
-        let mut held = turn.place.lock();
-        held.away += 1;
-        if held.place.take().is_some() {
-            turn.places.freed.notify_one();
-        }
-        drop(held);
-        Self(turn)
+impl<'a> Part<'a> {
+    fn begin(turn: &'a Turn, count: fn(&mut Held) -> &mut usize) -> Self {
+        *count(&mut turn.held.lock()) += 1;
+        Self { turn, count }
     }
 }
 
-impl Drop for Away<'_> {
+impl Drop for Part<'_> {
     fn drop(&mut self) {
-        self.0.place.lock().away -= 1;
+        *(self.count)(&mut self.turn.held.lock()) -= 1;
     }
 }
 
 impl Turn {
     /// Begins at that place.
     pub fn new(places: Arc<Places>, place: Place, urgency: Urgency, interrupted: CancellationToken) -> Self {
+        let held = Held {
+            place: Some(place),
+            ..Held::default()
+        };
         Self {
             urgency,
             interrupted,
             places,
-            place: Mutex::new(Held {
-                place: Some(place),
-                away: 0,
-            }),
+            held: Mutex::new(held),
             waited: Mutex::default(),
         }
     }
 
     /// Of one that works alone.
     pub fn alone(urgency: Urgency) -> Self {
-        let held = Held { place: None, away: 0 };
         Self {
             urgency,
             interrupted: CancellationToken::new(),
             places: Places::new(1),
-            place: Mutex::new(held),
+            held: Mutex::default(),
             waited: Mutex::default(),
         }
     }
@@ -119,18 +127,39 @@ impl Turn {
     /// those who could go on. Parts of one pass may wait at once: the last that is back takes a place for all of them,
     /// so that no pass ever waits for a place while it holds one.
     pub async fn away<T>(&self, waiting: impl Future<Output = T>) -> T {
-        let away = Away::begin(self);
+        let away = Part::begin(self, |held| &mut held.away);
+        self.give_up_if_idle();
         let done = waiting.await;
         drop(away);
-        if self.place.lock().away == 0 {
-            let taken = self.places.take().await;
-            let mut held = self.place.lock();
+        let is_back = {
+            let held = self.held.lock();
+            held.away == 0 && held.place.is_none()
+        };
+        if is_back {
+            let taken = self.places.take(self.urgency).await;
+            let mut held = self.held.lock();
             // Another part may have gone away meanwhile.
-            if held.away == 0 {
+            if held.away == 0 || held.working > 0 {
                 held.place = taken;
             }
         }
         done
+    }
+
+    /// Works while another part of the pass may be away, and keeps the place for as long.
+    pub async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> T {
+        let working = Part::begin(self, |held| &mut held.working);
+        let done = work.await;
+        drop(working);
+        self.give_up_if_idle();
+        done
+    }
+
+    fn give_up_if_idle(&self) {
+        let mut held = self.held.lock();
+        if held.away > 0 && held.working == 0 && held.place.take().is_some() {
+            self.places.freed.notify_one();
+        }
     }
 
     /// A call has waited so long for its place in the quota.
@@ -151,7 +180,7 @@ mod tests {
     use super::*;
 
     fn turn(places: &Arc<Places>) -> Option<Turn> {
-        let place = places.try_take()?;
+        let place = places.try_take(Urgency::Change)?;
         let never = CancellationToken::new();
         Some(Turn::new(Arc::clone(places), place, Urgency::Change, never))
     }
@@ -163,9 +192,9 @@ mod tests {
         let part = |seconds| one.away(sleep(Duration::from_secs(seconds)));
         let parts = async { tokio::join!(part(1), part(2), part(2)) };
         timeout(Duration::from_secs(60), parts).await.expect("a place for all");
-        assert_eq!(places.free.available_permits(), 0, "it works again");
+        assert_eq!(places.any.available_permits(), 0, "it works again");
         drop(one);
-        assert_eq!(places.free.available_permits(), 1);
+        assert_eq!(places.any.available_permits(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -194,6 +223,44 @@ mod tests {
         let given_up = timeout(Duration::from_secs(1), one.away(std::future::pending::<()>())).await;
         assert!(given_up.is_err());
         one.away(async {}).await;
-        assert_eq!(places.free.available_permits(), 0, "it works again");
+        assert_eq!(places.any.available_permits(), 0, "it works again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_works_beside_a_wait_keeps_the_place() {
+        let places = Places::new(1);
+        let one = turn(&places).unwrap();
+        let begun = Instant::now();
+        let another = async {
+            places.freed().await;
+            drop(turn(&places).unwrap());
+            begun.elapsed()
+        };
+        let work = one.meanwhile(sleep(Duration::from_secs(3)));
+        let wait = one.away(sleep(Duration::from_secs(10)));
+        let ((), (), freed) = tokio::join!(work, wait, another);
+        assert_eq!(freed, Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_comes_back_leaves_room_for_changes() {
+        let places = Places::new(8);
+        let begin = |urgency| {
+            let place = places.try_take(urgency)?;
+            Some(Turn::new(Arc::clone(&places), place, urgency, CancellationToken::new()))
+        };
+        let crowd: Vec<Turn> = std::iter::from_fn(|| begin(Urgency::Backlog)).collect();
+        assert_eq!(crowd.len(), 2);
+        let changes: Vec<Turn> = std::iter::from_fn(|| begin(Urgency::Change)).collect();
+        assert_eq!(changes.len(), 6, "all the others");
+        let back = async {
+            for change in &changes {
+                change.away(sleep(Duration::from_secs(1))).await;
+            }
+        };
+        timeout(Duration::from_secs(60), back)
+            .await
+            .expect("a place of their own");
+        assert!(begin(Urgency::Backlog).is_none());
     }
 }
