@@ -14,7 +14,7 @@ use crate::cli::Config;
 use crate::cloud::{CallObserver, ClientOptions, CloudClient, EndpointUrl, Endpoints, Sts, Vod};
 use crate::cluster_access::{self, NoCluster};
 use crate::controller::{self, Scope};
-use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, HalfRrsa, Identities, TokenRequests};
+use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, HalfSet, Identities, TokenRequests};
 use crate::events::{self, Events};
 use crate::health::Health;
 use crate::lease::{Claim, Elector, LeaseTimings, identity};
@@ -53,7 +53,7 @@ pub enum StartError {
     Cluster(#[from] NoCluster),
     /// The operator's own credentials are named by halves.
     #[error("{0}")]
-    Credentials(#[from] HalfRrsa),
+    Credentials(#[from] HalfSet),
     /// TLS could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[from] reqwest::Error),

@@ -58,9 +58,16 @@ impl Filter {
     /// # Errors
     /// What to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| "use levels such as info, debug, or info,vod_operator=debug".to_owned())
+        // A word alone would be taken for a target, and everything else would fall silent.
+        let is_sound = |part: &str| part.contains('=') || part.is_empty() || part.parse::<LevelFilter>().is_ok();
+        let targets = text
+            .parse()
+            .ok()
+            .filter(|_| text.split(',').map(str::trim).all(is_sound));
+        targets.map(Self).ok_or_else(|| {
+            "use trace, debug, info, warn, error or off, or levels of targets such as info,vod_operator=debug"
+                .to_owned()
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::{CredentialArgs, FileArgs, OutputArgs, ServiceArgs};
+use super::{CredentialArgs, FileArgs, OutputArgs, ServiceArgs, values};
 
 /// The flags of `plan`.
 #[derive(Clone, Debug, Default, Args)]
@@ -9,7 +9,7 @@ pub struct PlanArgs {
     #[allow(missing_docs, reason = "its own type says it")]
     pub files: FileArgs,
     /// Namespace whose resources are planned, and of manifests that name none
-    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
+    #[arg(short, long, value_name = "NS", value_parser = values::namespace, conflicts_with = "all_namespaces")]
     pub namespace: Option<String>,
     /// Plan the resources of all namespaces
     #[arg(short = 'A', long, conflicts_with = "filenames")]

@@ -1,12 +1,12 @@
 use clap::Args;
 
-use super::OutputArgs;
+use super::{OutputArgs, values};
 
 /// The flags of `status`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct StatusArgs {
     /// Namespace to look at
-    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
+    #[arg(short, long, value_name = "NS", value_parser = values::namespace, conflicts_with = "all_namespaces")]
     pub namespace: Option<String>,
     /// Look at all namespaces
     #[arg(short = 'A', long)]

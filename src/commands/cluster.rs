@@ -120,6 +120,20 @@ impl Cluster {
         })
     }
 
+    /// Whether anything names a cluster: one that cannot be used is not the same as none. A kubeconfig that does not
+    /// exist names none, as for kubectl.
+    pub fn is_named() -> bool {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let files: Vec<_> = match set("KUBECONFIG") {
+            Some(paths) => std::env::split_paths(&paths).collect(),
+            None => std::env::home_dir()
+                .map(|home| home.join(".kube/config"))
+                .into_iter()
+                .collect(),
+        };
+        set("KUBERNETES_SERVICE_HOST").is_some() || files.iter().any(|file| file.exists())
+    }
+
     /// The resources of `scope`.
     ///
     /// # Errors

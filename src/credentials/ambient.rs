@@ -38,32 +38,47 @@ pub struct AmbientEnvironment {
     pub session_name: Option<String>,
 }
 
-/// Some of RRSA's variables are set and others not. Without them all, the operator would fall through to the role of
-/// the node, which is somebody else.
+/// Some of the variables that go together are set and others not. Without them all, the next source would be used,
+/// which may be somebody else: the role of the node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{missing} is not set, though {present} is: set all of ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE (RRSA), or none of them"
-)]
-pub struct HalfRrsa {
+#[error("{missing} is not set, though {present} is: set all of {all}, or none of them")]
+pub struct HalfSet {
     /// One that is.
     pub present: &'static str,
     /// One that is not.
     pub missing: &'static str,
+    /// All that go together.
+    pub all: &'static str,
 }
+
+const RRSA: &str = "ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE (RRSA)";
+const KEY_ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
+const KEY_SECRET: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
+const ACCESS_KEY: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 
 impl AmbientEnvironment {
     /// Reads it, once, by `var`; blank variables count as unset.
     ///
     /// # Errors
-    /// When RRSA is configured by halves.
-    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, HalfRrsa> {
+    /// When RRSA or the AccessKey is set by halves.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, HalfSet> {
         let var = |name: &str| var(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
-        let keys = var("ALIBABA_CLOUD_ACCESS_KEY_ID")
-            .zip(var("ALIBABA_CLOUD_ACCESS_KEY_SECRET"))
-            .map(|(id, secret)| {
+        let half = |present, missing| {
+            Err(HalfSet {
+                present,
+                missing,
+                all: ACCESS_KEY,
+            })
+        };
+        let keys = match (var(KEY_ID), var(KEY_SECRET)) {
+            (Some(id), Some(secret)) => {
                 let token = var("ALIBABA_CLOUD_SECURITY_TOKEN");
-                Credentials::of_key(&id, &secret, token.as_deref())
-            });
+                Some(Credentials::of_key(&id, &secret, token.as_deref()))
+            }
+            (None, None) => None,
+            (Some(_), None) => return half(KEY_ID, KEY_SECRET),
+            (None, Some(_)) => return half(KEY_SECRET, KEY_ID),
+        };
         let rrsa = rrsa(&var)?;
         let says = |name: &str, word: &str| var(name).is_some_and(|v| v.eq_ignore_ascii_case(word));
         Ok(Self {
@@ -77,7 +92,7 @@ impl AmbientEnvironment {
     }
 }
 
-fn rrsa(var: &impl Fn(&str) -> Option<String>) -> Result<Option<Rrsa>, HalfRrsa> {
+fn rrsa(var: &impl Fn(&str) -> Option<String>) -> Result<Option<Rrsa>, HalfSet> {
     let read = [ROLE_ARN, PROVIDER_ARN, TOKEN_FILE].map(|name| (name, var(name)));
     let named = |set: bool| {
         read.iter()
@@ -85,7 +100,11 @@ fn rrsa(var: &impl Fn(&str) -> Option<String>) -> Result<Option<Rrsa>, HalfRrsa>
             .map(|(name, _)| *name)
     };
     if let (Some(present), Some(missing)) = (named(true), named(false)) {
-        return Err(HalfRrsa { present, missing });
+        return Err(HalfSet {
+            present,
+            missing,
+            all: RRSA,
+        });
     }
     Ok(match read {
         [(_, Some(role_arn)), (_, Some(provider_arn)), (_, Some(file))] => Some(Rrsa {
@@ -130,7 +149,7 @@ impl Rrsa {
 mod tests {
     use super::*;
 
-    fn try_read(pairs: &[(&str, &str)]) -> Result<AmbientEnvironment, HalfRrsa> {
+    fn try_read(pairs: &[(&str, &str)]) -> Result<AmbientEnvironment, HalfSet> {
         AmbientEnvironment::read(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
     }
 
@@ -142,7 +161,10 @@ mod tests {
     fn the_vendors_variables_are_read_and_never_shown() {
         let id = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "id");
         let secret = ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret");
-        assert!(read(&[id]).keys.is_none(), "half a key is none");
+        for (half, missing) in [(id, KEY_SECRET), (secret, KEY_ID)] {
+            let why = try_read(&[half]).unwrap_err().to_string();
+            assert!(why.starts_with(missing), "{why}");
+        }
         assert!(read(&[id, secret]).keys.is_some());
         let shown = format!("{:?}", read(&[("ALIBABA_CLOUD_ACCESS_KEY_ID", "visible"), secret]));
         assert!(!shown.contains("visible") && !shown.contains("\"secret\""), "{shown}");

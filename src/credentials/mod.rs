@@ -15,7 +15,7 @@ mod service_account;
 use crate::cloud::{CallError, ErrorClass};
 
 pub use crate::cloud::{AssumeRole, Credentials, OidcRole};
-pub use ambient::{AmbientEnvironment, HalfRrsa};
+pub use ambient::{AmbientEnvironment, HalfSet};
 #[cfg(test)]
 pub(crate) use ecs_role::ADDRESS as METADATA_ADDRESS;
 pub use ecs_role::EcsRole;

@@ -1,13 +1,17 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde::de::IgnoredAny;
 
 use super::{Content, Entry, Node, Position, scalar};
 
-/// More values than any manifest has: an alias of aliases would fill the memory.
-const MOST_NODES: usize = 200_000;
+/// More values than a file of manifests has.
+const MOST_NODES: usize = 2_000_000;
+/// More than aliases bring into any manifest: an alias of aliases would fill the memory.
+const MOST_COPIES: usize = 200_000;
 
 /// Text that is not YAML, or not what JSON can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,7 @@ pub struct Broken {
 
 /// Reads all documents of `text`. Those before a mistake are still told, and so is the mistake.
 pub fn parse(text: &str) -> (Vec<Node>, Option<Broken>) {
+    let text = &*as_one_stream(text);
     let mut options = Options::default();
     // As libyaml and Go read it.
     options.block_scalar_eof_without_line_feed = true;
@@ -29,6 +34,7 @@ pub fn parse(text: &str) -> (Vec<Node>, Option<Broken>) {
         events: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
         nodes: 0,
+        copies: 0,
     };
     loop {
         match builder.document() {
@@ -39,10 +45,63 @@ pub fn parse(text: &str) -> (Vec<Node>, Option<Broken>) {
     }
 }
 
+/// As kubectl takes it: files that were put one behind the other bring their BOMs along, and JSON objects need nothing
+/// between them. Lines stay what they are.
+fn as_one_stream(text: &str) -> Cow<'_, str> {
+    if text.trim_start().starts_with('{') {
+        return json_documents(text);
+    }
+    if !text.contains("\n\u{feff}") {
+        return Cow::Borrowed(text);
+    }
+    let mut begins = true;
+    let lines = text.split_inclusive('\n').map(|line| {
+        let line = if begins {
+            line.trim_start_matches('\u{feff}')
+        } else {
+            line
+        };
+        begins = line.starts_with("---");
+        line
+    });
+    Cow::Owned(lines.collect())
+}
+
+/// JSON objects one behind the other, each as a document. What is no such stream is left to the parser of YAML.
+fn json_documents(text: &str) -> Cow<'_, str> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut ends = Vec::new();
+    while let Some(value) = values.next() {
+        if value.is_err() {
+            return Cow::Borrowed(text);
+        }
+        ends.push(values.byte_offset());
+    }
+    if ends.len() < 2 {
+        return Cow::Borrowed(text);
+    }
+    let mut stream = String::with_capacity(text.len() + ends.len() * 5);
+    let mut begin = 0;
+    for end in ends {
+        let value = text.get(begin..end).unwrap_or_default();
+        let space = value.len() - value.trim_start().len();
+        let (space, value) = value.split_at(space);
+        stream.push_str(space);
+        if begin > 0 {
+            stream.push_str(if space.contains('\n') { "--- " } else { "\n--- " });
+        }
+        stream.push_str(value);
+        begin = end;
+    }
+    stream.push('\n');
+    Cow::Owned(stream)
+}
+
 struct Builder<'t> {
     events: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    copies: usize,
 }
 
 fn position(marker: &Marker) -> Position {
@@ -86,7 +145,10 @@ impl<'t> Builder<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Broken> {
         let at = position(&span.start);
-        self.count(at, 1)?;
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            return Err(broken(at, "there are too many values in this file"));
+        }
         let (content, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => (value(&text, style, tag.as_deref(), at)?, anchor),
             Event::SequenceStart(_, anchor, _) => (self.list()?, anchor),
@@ -105,16 +167,11 @@ impl<'t> Builder<'t> {
         // An alias within its own anchor has no value yet.
         let node = self.anchors.get(&anchor).cloned();
         let node = node.ok_or_else(|| broken(at, "the alias refers to itself"))?;
-        self.count(at, size(&node))?;
-        Ok(node)
-    }
-
-    fn count(&mut self, at: Position, nodes: usize) -> Result<(), Broken> {
-        self.nodes += nodes;
-        if self.nodes > MOST_NODES {
+        self.copies += size(&node);
+        if self.copies > MOST_COPIES {
             return Err(broken(at, "there are too many values in this file"));
         }
-        Ok(())
+        Ok(node)
     }
 
     fn list(&mut self) -> Result<Content, Broken> {
@@ -238,6 +295,30 @@ mod tests {
             [json!({ "json": { "is": "yaml" } })]
         );
         assert_eq!(values(""), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn files_that_were_put_one_behind_the_other_are_one_stream() {
+        let both = [json!({ "a": 1 }), json!({ "b": 2 })];
+        assert_eq!(values("a: 1\n---\n\u{feff}b: 2\n"), both);
+        for text in [
+            "{\"a\": 1}\n{\"b\": 2}\n",
+            "{\"a\": 1}{\"b\": 2}",
+            "{\n\"a\": 1\n}\n\n{\n\"b\": 2 }",
+        ] {
+            assert_eq!(values(text), both, "{text}");
+        }
+        let (documents, _) = parse("{\n\"a\": 1\n}\n{\n\"b\": 2 }");
+        let lines: Vec<usize> = documents.iter().map(|document| document.at.line).collect();
+        assert_eq!(lines, [1, 4], "places stay what they are");
+        assert!(parse("{\"a\": 1}\n{\"b\": ").1.is_some());
+    }
+
+    #[test]
+    fn a_long_stream_of_small_documents_is_no_bomb() {
+        let documents = "kind: ConfigMap\nmetadata: {name: a, namespace: b}\n---\n".repeat(40_000);
+        let (read, broken) = parse(&documents);
+        assert_eq!((read.len(), broken), (40_000, None));
     }
 
     #[test]

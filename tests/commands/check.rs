@@ -172,6 +172,22 @@ fn other_kinds_are_passed_over_with_a_word() {
     );
 }
 
+/// A hook gets whatever files changed, and a directory holds what is no manifest.
+#[test]
+fn files_that_are_no_manifests_are_passed_over() {
+    let dir = Dir::new();
+    let kustomization = dir.write("kustomization.yaml", "resources: [a.yaml]\n");
+    let done = run(&["check", "-f", &kustomization]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{done:?}");
+    dir.write("template.yaml", "{{- if .Values.x }}\na: [\n{{ end }}\n");
+    dir.write("sound.yaml", SOUND);
+    let all = run(&["check", "-R", "-f", &dir.path("")]);
+    assert_eq!((all.code, all.stdout.as_str()), (0, ""), "{all:?}");
+    dir.write("ours.yaml", "apiVersion: vod-operator.dev/v1alpha1\nspec: [\n");
+    let broken = run(&["check", "-R", "-f", &dir.path("")]);
+    assert!(broken.code == 1 && broken.stdout.contains("ours.yaml"), "{broken:?}");
+}
+
 /// What is wrong around the spec is told, too.
 #[test]
 fn slips_in_kind_version_and_metadata_are_findings() {

@@ -322,10 +322,13 @@ async fn without_a_cluster_and_from_stdin() {
         ("AuthKey", "InForce123"),
     ];
     stage.put(REGION, &app("signed"), &fields);
-    for (url, code, words) in [
-        (URL, 0, "the Secret with the AuthKey is not known here"),
-        (OTHER, 1, "~ http.url"),
+    for (url, show, code, words) in [
+        (URL, ShowKey::Clear, 3, "whether it is the right one cannot be told"),
+        (URL, ShowKey::Hidden, 1, "the service hides the AuthKey"),
+        (URL, ShowKey::Masked, 1, "the service hides the AuthKey"),
+        (OTHER, ShowKey::Clear, 1, "~ http.url"),
     ] {
+        stage.endpoint.world().behaviour.key = show;
         stage.put(REGION, &app("signed"), &[("CallbackURL", url)]);
         let mut command = stage.with_key(&["plan", "-f", "-"]);
         command.env("KUBECONFIG", stage.dir.path("none"));
@@ -335,6 +338,50 @@ async fn without_a_cluster_and_from_stdin() {
             signed.stdout.contains(words) && !signed.stdout.contains("keySecretRef"),
             "{signed:?}"
         );
+    }
+
+    // What is named and cannot be used is not the same as nothing.
+    let mut command = stage.with_key(&["plan", "-f", "-"]);
+    command.env("KUBECONFIG", stage.dir.write("no-kubeconfig", "nonsense"));
+    let unusable = fed(command, &stage.http("piped").to_yaml()).await;
+    assert_eq!(unusable.code, 3, "{unusable:?}");
+}
+
+/// They say nothing of what the operator may do with its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_callers_own_credentials_that_are_refused_are_no_finding() {
+    let stage = Stage::set().await;
+    let plan = async |code: &str| {
+        stage
+            .endpoint
+            .world()
+            .faults
+            .push(Fault::code(403, code).action("GetMessageCallback"));
+        let mut command = stage.with_key(&["plan", "-f", "-"]);
+        command.env("KUBECONFIG", stage.dir.path("none"));
+        let planned = fed(command, &stage.http("piped").secret("theirs").to_yaml()).await;
+        stage.endpoint.world().faults.clear();
+        planned
+    };
+    for code in ["InvalidAccessKeyId.NotFound", "Forbidden.RAM"] {
+        let planned = plan(code).await;
+        assert_eq!(planned.code, 3, "{planned:?}");
+        assert!(
+            planned.stdout.contains("your own credentials were refused"),
+            "{planned:?}"
+        );
+        assert!(planned.stdout.contains(code), "{planned:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_cannot_be_one_is_wrong_usage() {
+    let stage = Stage::set().await;
+    for command in ["plan", "status"] {
+        for namespace in ["", "a/b", "UPPER"] {
+            let done = done(stage.command(&[command, "--namespace", namespace])).await;
+            assert_eq!(done.code, 2, "{command} {namespace:?}: {done:?}");
+        }
     }
 }
 

@@ -149,7 +149,19 @@ fn the_pod_s_namespace_wins() {
 
 #[test]
 fn rust_log_is_judged_too() {
-    assert!(gather(&[], &[("RUST_LOG", "info,vod_operator=debug")]).is_ok());
+    for sound in [
+        "info,vod_operator=debug",
+        "warn",
+        "off",
+        "DEBUG",
+        "vod_operator=trace, info",
+    ] {
+        assert!(gather(&[], &[("RUST_LOG", sound)]).is_ok(), "{sound}");
+    }
+    for mistaken in ["warning", "verbose", "info,vod_operator"] {
+        let bad = gather(&[], &[("RUST_LOG", mistaken)]).unwrap_err().to_string();
+        assert!(bad.contains("RUST_LOG") && bad.contains(mistaken), "{bad}");
+    }
     let bad = gather(&[], &[("RUST_LOG", "vod_operator=loud")])
         .unwrap_err()
         .to_string();

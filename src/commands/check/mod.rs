@@ -12,7 +12,10 @@ mod secrets;
 
 pub use finding::{Finding, Report};
 
+use kube::Resource as _;
+
 use super::{Exit, Failure, Outcome, Output, warn};
+use crate::api::VodMessageCallback;
 use crate::cli::{CheckArgs, OutputFormat};
 use crate::manifests::{self, Source};
 
@@ -34,6 +37,13 @@ pub fn run(args: &CheckArgs) -> Outcome {
     })
 }
 
+/// A file of a directory that is no YAML and does not speak of our kind either: a template of a chart.
+pub(in crate::commands) fn is_passed_over(source: &Source) -> bool {
+    source.in_directory
+        && !source.text.contains(&*VodMessageCallback::group(&()))
+        && manifests::parse(&source.text).1.is_some()
+}
+
 /// Checks manifests against the CRD of this version.
 ///
 /// # Errors
@@ -48,7 +58,9 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
         for document in documents {
             object::sort(source, document, &mut report, &mut resources, &mut secrets);
         }
-        if let Some(broken) = broken {
+        if broken.is_some() && is_passed_over(source) {
+            report.skip("file that is no YAML");
+        } else if let Some(broken) = broken {
             report.add(Finding::new(
                 source,
                 broken.at,

@@ -91,6 +91,12 @@ impl Object<'_> {
     }
 }
 
+/// A kustomization may leave apiVersion and kind out.
+fn is_kustomization(source: &Source) -> bool {
+    let file = source.name.rsplit('/').next().unwrap_or_default();
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file)
+}
+
 /// Sorts a document: into a resource to check, a Secret, a finding, or what is passed over with a word.
 pub(super) fn sort<'s>(
     source: &'s Source,
@@ -114,7 +120,7 @@ pub(super) fn sort<'s>(
     if !ours {
         match (version, kind) {
             ("v1", "Secret") => secrets.push(Object { source, root: document }),
-            ("", "") if source.in_directory => report.skip("other file"),
+            ("", "") if source.in_directory || is_kustomization(source) => report.skip("other file"),
             ("", _) | (_, "") => {
                 let what = match document.content {
                     Content::Map(_) => "no Kubernetes manifest: apiVersion or kind is missing",

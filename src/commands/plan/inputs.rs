@@ -12,6 +12,7 @@ use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
 use crate::ownership::ObjectName;
 use crate::reconcile::failure::Failure;
 use crate::reconcile::{convert, facts, secrets as references};
+use crate::status::Reason;
 
 /// Where credentials come from, and what is told of it once.
 pub struct Sources<'a> {
@@ -47,6 +48,8 @@ pub struct Access {
     pub app: AppId,
     /// The caller's own credentials stand for those that the operator would use.
     pub stands_in: bool,
+    /// The credentials are the caller's, named or found: what is refused to them says nothing of the operator.
+    pub is_callers: bool,
 }
 
 impl Sources<'_> {
@@ -117,11 +120,13 @@ impl Sources<'_> {
                     .clone()
                     .unwrap_or_else(|| default_session_name(namespace)),
             });
+        let is_callers = stands_in || !matches!(self.own, Own::Environment(_));
         let resolved = self.service.credentials.resolve(&base, role.as_ref(), &region).await;
-        let credentials = resolved.map_err(|error| stall(error.into()))?;
+        let credentials = resolved.map_err(|error| denied(is_callers, error.into()))?;
         let account = self.service.account(&credentials, &region).await;
         Ok(Access {
-            account: account.map_err(|error| stall(error.into()))?,
+            account: account.map_err(|error| denied(is_callers, error.into()))?,
+            is_callers,
             credentials,
             app: convert::app(spec),
             region,
@@ -154,6 +159,20 @@ fn known<'a>(found: &'a Result<Known, Trouble>, namespace: &str, name: &str) -> 
         Err(Trouble::Unreadable(why)) => Err(Verdict::unknown(format!(
             "Secret {name} of namespace {namespace}: {why}"
         ))),
+    }
+}
+
+/// What is refused to the credentials that were asked with. The operator's may be others.
+pub fn denied(is_callers: bool, failure: Failure) -> Verdict {
+    let of_credentials = failure
+        .told()
+        .filter(|told| matches!(told.reason, Reason::InvalidCredentials | Reason::PermissionDenied));
+    match of_credentials {
+        Some(told) if is_callers => {
+            let why = told.call.map_or_else(|| told.message.to_owned(), ToString::to_string);
+            Verdict::unknown(format!("your own credentials were refused: {why}"))
+        }
+        _ => stall(failure),
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn run(args: &PlanArgs) -> Outcome {
     let sources = manifests::read(&args.files.filenames, args.files.recursive).map_err(Failure::unknown)?;
     let cluster = match Cluster::find().await {
         Ok(cluster) => Some(cluster),
-        Err(failure) if !from_files => return Err(failure),
+        Err(failure) if !from_files || Cluster::is_named() => return Err(failure),
         Err(_) => {
             warn("no cluster was found: the files are taken as if nothing of them were applied yet");
             None
@@ -84,7 +84,8 @@ pub async fn run(args: &PlanArgs) -> Outcome {
 /// What `check` finds wrong with the resources of the files. Secrets are judged later, with those of the cluster; and
 /// what is no YAML is told by whoever reads it.
 fn refused_by_the_schema(sources: &[Source]) -> Result<Option<check::Report>, Failure> {
-    if sources.iter().any(|source| manifests::parse(&source.text).1.is_some()) {
+    let broken = |source: &Source| !check::is_passed_over(source) && manifests::parse(&source.text).1.is_some();
+    if sources.iter().any(broken) {
         return Ok(None);
     }
     let mut report = check::check(sources)?;

@@ -9,12 +9,12 @@ use futures::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use super::inputs::{Access, Inputs, Sources, stall};
+use super::inputs::{Access, Inputs, Sources, denied, stall};
 use super::item::{Action, Item, Verdict};
 use super::owners::Owners;
 use super::subject::Subject;
 use crate::api::{AppliedSetting, ManagementPolicy, VodMessageCallbackSpec, rules};
-use crate::cloud::CallError;
+use crate::cloud::{CallError, ErrorClass};
 use crate::commands::warn;
 use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingRegion};
 use crate::ownership::{ObjectName, SettingKey};
@@ -190,11 +190,11 @@ async fn last(
         (Next::Apply(_), Some(owner)) => stall(facts::lost_to(&owner)),
         (Next::Apply(inputs), None) => match reads.get(sources, &inputs.access).await.as_ref() {
             Ok(live) => decided(subject, &inputs, live.as_ref()),
-            Err(error) => failed(error),
+            Err(error) => failed(inputs.access.is_callers, error),
         },
         (Next::Remove(access), None) => match reads.get(sources, &access).await.as_ref() {
             Ok(live) => removed(subject, &access, live.as_ref()),
-            Err(error) => failed(error),
+            Err(error) => failed(access.is_callers, error),
         },
     }
 }
@@ -217,9 +217,15 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
     let plan = observed.decide(observed.needs_live(live_is_known).then_some(live));
     let mut from_live = inputs.wanted.differences(live, None);
     if inputs.key_is_unknown {
+        let before = from_live.len();
         from_live.retain(|difference| difference.field != Field::AuthKey);
-        if from_live.is_empty() && live.is_some() {
-            return Verdict::none("no change that can be seen; the Secret with the AuthKey is not known here");
+        // A key that is hidden is set in any case; one in clear may be the one of the Secret.
+        let shown = from_live.len() < before;
+        if from_live.is_empty() && shown {
+            return Verdict::unknown(
+                "the service holds what the spec says, and an AuthKey; whether it is the right one cannot be told, \
+                 because its Secret is in none of the files and there is no cluster to ask",
+            );
         }
     }
     let verdict = Verdict::of_plan(&plan, &from_live);
@@ -262,10 +268,11 @@ fn settings_to_remove(subject: &Subject) -> Vec<AppliedSetting> {
     facts::settings_to_remove(&subject.spec, &status, !told && !status.is_fresh())
 }
 
-fn failed(error: &CallError) -> Verdict {
-    let verdict = stall(Failure::from(error.clone()));
+fn failed(is_callers: bool, error: &CallError) -> Verdict {
+    let verdict = denied(is_callers, Failure::from(error.clone()));
+    let is_told = is_callers && matches!(error.class, ErrorClass::Credentials | ErrorClass::Permission);
     match verdict.action {
-        Action::Unknown => Verdict::unknown(format!("the live setting could not be read: {error}")),
+        Action::Unknown if !is_told => Verdict::unknown(format!("the live setting could not be read: {error}")),
         _ => verdict,
     }
 }
