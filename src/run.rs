@@ -21,9 +21,10 @@ use crate::lease::{Claim, Elector, LeaseTimings, identity};
 use crate::metrics::Metrics;
 use crate::ownership::OwnershipIndex;
 use crate::quota::{Calls, Queue, Sizes};
-use crate::reconcile::context::{Context, Defaults, Stores};
+use crate::reconcile::context::{Context, Defaults};
 use crate::reconcile::object_state::ObjectStates;
 use crate::reconcile::secrets::SecretIndex;
+use crate::reconcile::stores::Stores;
 use crate::service::{Places, Service};
 
 /// So many passes for each that works: most of them wait for an answer of the service, which costs little.

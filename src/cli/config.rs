@@ -157,7 +157,10 @@ impl Config {
     /// The first flag or variable that cannot be used.
     pub fn gather(args: RunArgs, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, BadValue> {
         let from = Sources { variable };
-        own_credentials(&from)?;
+        let ambient_credentials = from
+            .parse("ambient-credentials", args.ambient_credentials, values::boolean)?
+            .unwrap_or(false);
+        own_credentials(&from, ambient_credentials)?;
         Ok(Self {
             watch_namespaces: namespaces(&from, "watch-namespace", args.watch_namespace)?,
             vod_endpoint: from.parse("vod-endpoint", args.vod_endpoint, values::endpoint_template)?,
@@ -176,9 +179,7 @@ impl Config {
             deletion_grace: from
                 .parse("deletion-grace", args.deletion_grace, values::duration)?
                 .unwrap_or(Duration::from_secs(300)),
-            ambient_credentials: from
-                .parse("ambient-credentials", args.ambient_credentials, values::boolean)?
-                .unwrap_or(false),
+            ambient_credentials,
             ambient_namespaces: namespaces(&from, "ambient-namespace", args.ambient_namespace)?,
             oidc_provider_arn: from.parse("oidc-provider-arn", args.oidc_provider_arn, values::oidc_provider_arn)?,
             leader_elect: from
@@ -213,9 +214,10 @@ impl Config {
     }
 }
 
-/// RRSA by halves would fall through to the node's role.
-fn own_credentials(from: &Sources<'_>) -> Result<(), BadValue> {
+/// RRSA by halves would fall through to the node's role, and so would half an AccessKey where it is to be used.
+fn own_credentials(from: &Sources<'_>, to_be_used: bool) -> Result<(), BadValue> {
     let read = AmbientEnvironment::read(|name| from.variable(name).map(|given| given.value));
+    let read = read.and_then(|read| if to_be_used { read.for_use() } else { Ok(read) });
     read.map(drop).map_err(|half| BadValue {
         given: Given {
             name: half.missing.to_owned(),

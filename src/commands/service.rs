@@ -55,7 +55,9 @@ impl Service {
         };
         let cloud = CloudClient::new(&options, Arc::new(Unobserved)).map_err(Failure::unknown)?;
         let sts = Sts::new(cloud.clone());
-        let environment = AmbientEnvironment::read(|name| std::env::var(name).ok()).map_err(Failure::usage)?;
+        let environment = AmbientEnvironment::read(|name| std::env::var(name).ok())
+            .and_then(AmbientEnvironment::for_use)
+            .map_err(Failure::usage)?;
         let ecs = EcsRole::new(
             config.metadata_endpoint.as_ref().map(|url| url.as_str()),
             environment.ecs_role_name.clone(),

@@ -15,9 +15,9 @@ mod watch_health;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::runtime::reflector;
 use kube::{Api, ResourceExt};
 use parking_lot::Mutex;
+use tokio::sync::SetOnce;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::predecessor::Predecessor;
@@ -77,17 +77,15 @@ pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: Unbound
 
 /// Follows one namespace, or all; never ends.
 async fn one(ctx: &Arc<Context>, namespace: &str, scope: &Scope, health: &Health, predecessor: &Mutex<Predecessor>) {
-    let (store, writer) = reflector::store();
-    ctx.stores.add(namespace, store.clone());
+    let listed = SetOnce::new();
     // The resources come first: it is they that tell which Secrets matter.
     let then = async {
-        if store.wait_until_ready().await.is_ok() {
-            health.set_synced();
-            secret_watch::follow(Arc::clone(ctx), scope, namespace, health).await;
-        }
+        listed.wait().await;
+        health.set_synced();
+        secret_watch::follow(Arc::clone(ctx), scope, namespace, health).await;
     };
     tokio::join!(
-        resource_watch::follow(Arc::clone(ctx), scope, namespace, health, writer, predecessor),
+        resource_watch::follow(Arc::clone(ctx), scope, namespace, health, &listed, predecessor),
         then
     );
 }

@@ -2,16 +2,14 @@
 //! wakes what changed in a way that matters, once the store shows it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::ApiResource;
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use kube::{Api, Resource, ResourceExt};
 use parking_lot::Mutex;
+use tokio::sync::SetOnce;
 
 use super::list_watch::{self, FromApiServer};
 use super::predecessor::Predecessor;
@@ -24,6 +22,7 @@ use crate::domain::{AccountId, AccountKey, AppId, Region};
 use crate::health::Health;
 use crate::ownership::{Claim, Contender, ObjectName, owner_in};
 use crate::reconcile::context::Context;
+use crate::reconcile::stores::Shown;
 use crate::reconcile::{claims, contends};
 use crate::status::Reason;
 
@@ -33,7 +32,7 @@ pub(super) async fn follow(
     scope: &Scope,
     namespace: &str,
     health: &Health,
-    writer: Writer<VodMessageCallback>,
+    listed: &SetOnce<()>,
     predecessor: &Mutex<Predecessor>,
 ) {
     let kind = ApiResource::erase::<VodMessageCallback>(&());
@@ -46,12 +45,11 @@ pub(super) async fn follow(
         lasts: scope.watch,
     };
     let life: SignOfLife = health.watch("resources", &described("VodMessageCallbacks", namespace));
-    let listed = AtomicBool::new(false);
     let mut follower = Follower {
         ctx: Arc::clone(&ctx),
         namespace,
-        listed: &listed,
-        writer,
+        listed,
+        listing: Shown::new(),
         roster: Roster::default(),
         predecessor,
     };
@@ -60,7 +58,7 @@ pub(super) async fn follow(
         ctx.metrics.watch_failed("resources");
         tracing::warn!(error = %trouble, "the watch of VodMessageCallbacks failed; it is tried again");
         // One that was listed before is still known.
-        if trouble.is_refusal() && !listed.load(Ordering::Relaxed) {
+        if trouble.is_refusal() && !listed.initialized() {
             let woken = ctx.ownership().cannot_list(namespace);
             ctx.wake_all(woken);
         }
@@ -73,8 +71,9 @@ struct Follower<'a> {
     ctx: Arc<Context>,
     namespace: &'a str,
     /// Whether a list was ever complete.
-    listed: &'a AtomicBool,
-    writer: Writer<VodMessageCallback>,
+    listed: &'a SetOnce<()>,
+    /// What the list under way has shown so far.
+    listing: Shown,
     roster: Roster,
     predecessor: &'a Mutex<Predecessor>,
 }
@@ -84,39 +83,45 @@ impl Follower<'_> {
         // An object is in the store by the time its effects are carried out; a whole list, at its end.
         let effects = match event {
             Event::Init => {
-                self.writer.apply_watcher_event(&Event::Init);
+                self.listing = Shown::new();
                 self.roster.list_begins();
                 Vec::new()
             }
             Event::InitApply(object) => {
                 let (sighting, resource) = self.read(object);
                 if let Some(resource) = resource {
-                    self.writer.apply_watcher_event(&Event::InitApply(resource));
+                    self.listing
+                        .insert(sighting.name.clone(), self.ctx.stores.share(resource));
                 }
                 self.roster.listed(sighting);
                 Vec::new()
             }
             Event::InitDone => {
-                self.writer.apply_watcher_event(&Event::InitDone);
+                let listing = std::mem::take(&mut self.listing);
+                self.ctx.stores.replace(self.namespace, listing);
                 self.roster.list_ends()
             }
             Event::Apply(object) => {
                 let (sighting, resource) = self.read(object);
                 match resource {
-                    Some(resource) => self.writer.apply_watcher_event(&Event::Apply(resource)),
-                    None => self.drop_from_store(&sighting.uid, &sighting.name),
+                    Some(resource) => {
+                        let version = resource.resource_version().unwrap_or_default();
+                        self.ctx.stores.put(self.namespace, resource);
+                        self.ctx.object_states.caught_up(&sighting.uid, &version);
+                    }
+                    None => self.ctx.stores.remove(self.namespace, &sighting.name, &sighting.uid),
                 }
                 self.roster.changed(sighting)
             }
             Event::Delete(object) => {
                 let uid = object.uid().unwrap_or_default();
-                self.drop_from_store(&uid, &ObjectName::of(&object));
+                self.ctx.stores.remove(self.namespace, &ObjectName::of(&object), &uid);
                 self.roster.deleted(&uid)
             }
         };
         let whole_list = self.roster.is_fresh_list();
-        if whole_list && !self.listed.load(Ordering::Relaxed) {
-            let resources = self.writer.as_reader().state();
+        if whole_list && !self.listed.initialized() {
+            let resources = self.ctx.stores.of(self.namespace);
             let silence = self
                 .predecessor
                 .lock()
@@ -128,7 +133,8 @@ impl Follower<'_> {
         }
         effects.into_iter().for_each(|effect| self.carry_out(effect));
         if whole_list {
-            self.listed.store(true, Ordering::Relaxed);
+            // Only the first time.
+            let _ = self.listed.set(());
             let woken = self.ctx.ownership().listed(self.namespace);
             self.ctx.wake_all(woken);
         }
@@ -158,14 +164,6 @@ impl Follower<'_> {
         }
     }
 
-    fn drop_from_store(&mut self, uid: &str, name: &ObjectName) {
-        let stored = self.writer.as_reader().get(&reference(name));
-        if let Some(resource) = stored.filter(|resource| resource.metadata.uid.as_deref() == Some(uid)) {
-            let gone = Event::Delete(resource.as_ref().clone());
-            self.writer.apply_watcher_event(&gone);
-        }
-    }
-
     fn carry_out(&self, effect: Effect) {
         let ctx = &self.ctx;
         match effect {
@@ -177,7 +175,7 @@ impl Follower<'_> {
                 ctx.wake_all(woken);
             }
             Effect::Seen(name) => {
-                if let Some(resource) = self.writer.as_reader().get(&reference(&name)) {
+                if let Some(resource) = ctx.stores.get(&name) {
                     let uid = resource.uid().unwrap_or_default();
                     ctx.secrets.refer(&uid, &name, &resource.spec);
                     let contender = contender(ctx, &resource);
@@ -188,10 +186,6 @@ impl Follower<'_> {
             Effect::Wake(name) => ctx.wake(name),
         }
     }
-}
-
-fn reference(name: &ObjectName) -> ObjectRef<VodMessageCallback> {
-    ObjectRef::new(&name.name).within(&name.namespace)
 }
 
 fn readable(object: &DynamicObject) -> Result<VodMessageCallback, serde_json::Error> {

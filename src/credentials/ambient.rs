@@ -26,6 +26,8 @@ pub struct Rrsa {
 pub struct AmbientEnvironment {
     /// `ALIBABA_CLOUD_ACCESS_KEY_ID` and its companions.
     pub keys: Option<Credentials>,
+    /// Half of an AccessKey.
+    pub half_key: Option<HalfSet>,
     /// RRSA, where all three of its variables are set.
     pub rrsa: Option<Rrsa>,
     /// `ALIBABA_CLOUD_ECS_METADATA`: the ECS role's name, where it need not be asked for.
@@ -60,35 +62,49 @@ impl AmbientEnvironment {
     /// Reads it, once, by `var`; blank variables count as unset.
     ///
     /// # Errors
-    /// When RRSA or the AccessKey is set by halves.
+    /// When RRSA is set by halves.
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, HalfSet> {
         let var = |name: &str| var(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let half = |present, missing| {
-            Err(HalfSet {
+            Some(HalfSet {
                 present,
                 missing,
                 all: ACCESS_KEY,
             })
         };
-        let keys = match (var(KEY_ID), var(KEY_SECRET)) {
+        let (keys, half_key) = match (var(KEY_ID), var(KEY_SECRET)) {
             (Some(id), Some(secret)) => {
                 let token = var("ALIBABA_CLOUD_SECURITY_TOKEN");
-                Some(Credentials::of_key(&id, &secret, token.as_deref()))
+                (Some(Credentials::of_key(&id, &secret, token.as_deref())), None)
             }
-            (None, None) => None,
-            (Some(_), None) => return half(KEY_ID, KEY_SECRET),
-            (None, Some(_)) => return half(KEY_SECRET, KEY_ID),
+            (None, None) => (None, None),
+            (Some(_), None) => (None, half(KEY_ID, KEY_SECRET)),
+            (None, Some(_)) => (None, half(KEY_SECRET, KEY_ID)),
         };
         let rrsa = rrsa(&var)?;
         let says = |name: &str, word: &str| var(name).is_some_and(|v| v.eq_ignore_ascii_case(word));
         Ok(Self {
             keys,
+            half_key,
             rrsa,
             ecs_role_name: var("ALIBABA_CLOUD_ECS_METADATA"),
             ecs_disabled: says("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true"),
             imds_v1_allowed: says("ALIBABA_CLOUD_IMDSV1_DISABLED", "false"),
             session_name: var("ALIBABA_CLOUD_ROLE_SESSION_NAME"),
         })
+    }
+}
+
+impl AmbientEnvironment {
+    /// The same where these credentials are going to be used: an AccessKey that is set by halves is refused, too.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn for_use(self) -> Result<Self, HalfSet> {
+        match self.half_key {
+            Some(half) => Err(half),
+            None => Ok(self),
+        }
     }
 }
 
@@ -162,7 +178,8 @@ mod tests {
         let id = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "id");
         let secret = ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret");
         for (half, missing) in [(id, KEY_SECRET), (secret, KEY_ID)] {
-            let why = try_read(&[half]).unwrap_err().to_string();
+            assert!(read(&[half]).keys.is_none(), "nobody uses it");
+            let why = read(&[half]).for_use().unwrap_err().to_string();
             assert!(why.starts_with(missing), "{why}");
         }
         assert!(read(&[id, secret]).keys.is_some());

@@ -1,19 +1,18 @@
 //! Everything that reconciles share, for one term of leadership.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::reflector::{ObjectRef, Store};
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::object_state::ObjectStates;
 use super::secrets::SecretIndex;
-use crate::api::VodMessageCallback;
+use super::stores::Stores;
 use crate::cloud::Endpoints;
 use crate::credentials::{CredentialProvider, Identities};
 use crate::events::Events;
@@ -86,31 +85,6 @@ pub struct Context {
     pub elects: bool,
     /// Cancelled when work must end.
     pub stop: CancellationToken,
-}
-
-/// The resources as the watch shows them, by the namespace that is watched; the empty one stands for all.
-#[derive(Default)]
-pub struct Stores(RwLock<HashMap<String, Store<VodMessageCallback>>>);
-
-impl Stores {
-    /// Adds what the watch of `namespace` fills.
-    pub fn add(&self, namespace: &str, store: Store<VodMessageCallback>) {
-        let mut stores = self.0.write();
-        stores.insert(namespace.to_owned(), store);
-    }
-
-    /// All resources as they are now.
-    pub fn all(&self) -> Vec<Arc<VodMessageCallback>> {
-        let stores = self.0.read();
-        stores.values().flat_map(Store::state).collect()
-    }
-
-    /// A resource as it is now.
-    pub fn get(&self, name: &ObjectName) -> Option<Arc<VodMessageCallback>> {
-        let stores = self.0.read();
-        let store = stores.get(&name.namespace).or_else(|| stores.get(""))?;
-        store.get(&ObjectRef::new(&name.name).within(&name.namespace))
-    }
 }
 
 impl Context {

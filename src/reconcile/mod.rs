@@ -22,6 +22,7 @@ mod pass;
 mod release;
 mod report;
 pub mod secrets;
+pub mod stores;
 pub mod trigger;
 mod warnings;
 

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::release::LateAttempts;
-use super::trigger::Retry;
+use super::trigger::{Retry, is_newer};
 use crate::api::VodMessageCallbackStatus;
 use crate::schedule::{Backoff, Contest, FailingChecks};
 use crate::status::Reason;
@@ -165,6 +165,17 @@ impl ObjectStates {
     /// The state of one resource, if it has one.
     pub fn find(&self, uid: &str) -> Option<Arc<Entry>> {
         self.all().get(uid).cloned()
+    }
+
+    /// The store shows this version of a resource: a status that it has caught up with need not be kept apart.
+    pub fn caught_up(&self, uid: &str, seen: &str) {
+        let Some(entry) = self.find(uid) else { return };
+        let mut state = entry.lock();
+        if let StatusCopy::Written { version, .. } = &state.status
+            && !is_newer(version, seen)
+        {
+            state.status = StatusCopy::Watched;
+        }
     }
 
     /// Forgets a resource that is gone.

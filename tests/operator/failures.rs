@@ -83,6 +83,8 @@ async fn repeated_calls_keep_within_the_quota() {
     // The clock is learned by a call to VOD: STS has its own.
     let unknown = Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity");
     stage.endpoint.world().faults.push(unknown);
+    let late = Fault::always(How::Delay { ms: 500 }).action("GetMessageCallback");
+    stage.endpoint.world().faults.push(late.times(8));
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for n in 0..40 {
         stage.ready(&format!("skewed{n}"), "Applied").await;

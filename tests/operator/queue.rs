@@ -131,7 +131,8 @@ async fn a_smaller_share_of_the_quota_is_found() {
     );
     let made = calls.len() - refused;
     assert!(
-        (few * 3..=few * 3 + few / 5).contains(&made),
+        // Whoever is Ready may still owe its read-back, where that was refused.
+        (few * 3 - few / 5..=few * 3 + few / 5).contains(&made),
         "each is read, set and read back: {made}"
     );
 }
