@@ -16,8 +16,8 @@
 {{- end -}}
 
 {{- define "vod-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "vod-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "vod-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "vod-operator.labels" -}}
@@ -46,9 +46,9 @@ annotations:
 
 {{/* The metadata of an object. Give root, name, and where it has them namespace, labels, annotations. */}}
 {{- define "vod-operator.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 {{- with .namespace }}
-namespace: {{ . }}
+namespace: {{ . | quote }}
 {{- end }}
 {{ include "vod-operator.labelsAndAnnotations" . }}
 {{- end -}}
