@@ -1,3 +1,5 @@
+mod lines;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
@@ -5,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use self::lines::{Endpoint, Waiting, less, of};
 use super::Urgency;
 use crate::domain::AccountKey;
 
@@ -91,61 +94,6 @@ struct Entry {
     line: Arc<Line>,
     since: Instant,
     running: bool,
-}
-
-#[derive(Debug)]
-struct Waiting<K> {
-    /// By urgency.
-    rows: [VecDeque<(u64, K)>; 3],
-    /// Those in `rows` that still wait.
-    waiting: [usize; 3],
-    running: [usize; 3],
-    in_turns: bool,
-    in_express: bool,
-}
-
-impl<K> Waiting<K> {
-    fn waiting(&self) -> usize {
-        self.waiting.iter().sum()
-    }
-
-    fn running(&self) -> usize {
-        self.running.iter().sum()
-    }
-
-    fn goes_express(&self) -> bool {
-        let [waiting, ..] = self.waiting;
-        let [running, ..] = self.running;
-        waiting > 0 && running == 0
-    }
-}
-
-#[derive(Debug, Default)]
-struct Endpoint {
-    running: usize,
-    lines: VecDeque<Arc<Line>>,
-    /// Lines whose user did something just now; they may stand among the others, too.
-    express: VecDeque<Arc<Line>>,
-    express_was_last: bool,
-    in_turns: bool,
-}
-
-impl Endpoint {
-    fn is_idle(&self) -> bool {
-        self.lines.is_empty() && self.express.is_empty()
-    }
-}
-
-impl<K> Default for Waiting<K> {
-    fn default() -> Self {
-        Self {
-            rows: Default::default(),
-            waiting: [0; 3],
-            running: [0; 3],
-            in_turns: false,
-            in_express: false,
-        }
-    }
 }
 
 impl<K: Clone + Eq + Hash> Queue<K> {
@@ -520,20 +468,6 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             self.endpoints.remove(name);
         }
     }
-}
-
-/// The count of one urgency.
-fn of(counts: &mut [usize; 3], urgency: Urgency) -> &mut usize {
-    let [changes, backlog, checks] = counts;
-    match urgency {
-        Urgency::Change => changes,
-        Urgency::Backlog => backlog,
-        Urgency::Check => checks,
-    }
-}
-
-fn less(count: &mut usize) {
-    *count = count.saturating_sub(1);
 }
 
 #[cfg(test)]

@@ -98,10 +98,10 @@ async fn apply_then_reconcile_makes_no_set_and_no_write() {
         for (n, spec) in specs.iter().enumerate() {
             stage.apply(&resource(&stage, &name(n), spec)).await;
         }
-        for n in 0..SPECS {
+        for (n, spec) in specs.iter().enumerate() {
             stage.ready(&name(n), "").await;
             // A read-back that was refused comes later.
-            let sets = specs[n]["managementPolicy"] != "Observe";
+            let sets = spec["managementPolicy"] != "Observe";
             eventually("it was read back", async || {
                 !sets || stage.status(&name(n)).await["reported"].is_object()
             })
