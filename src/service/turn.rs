@@ -23,10 +23,12 @@ pub struct Place {
 impl Places {
     /// So many in all, at least one.
     pub fn new(many: usize) -> Arc<Self> {
-        let any = (many / 4).max(1);
+        let many = many.max(1);
+        // With a few in all there is nothing to set apart.
+        let any = (many / 4).max(many.min(4));
         Arc::new(Self {
             any: Arc::new(Semaphore::new(any)),
-            for_changes: Arc::new(Semaphore::new(many.saturating_sub(any))),
+            for_changes: Arc::new(Semaphore::new(many - any)),
             freed: Notify::new(),
         })
     }
@@ -250,9 +252,9 @@ mod tests {
             Some(Turn::new(Arc::clone(&places), place, urgency, CancellationToken::new()))
         };
         let crowd: Vec<Turn> = std::iter::from_fn(|| begin(Urgency::Backlog)).collect();
-        assert_eq!(crowd.len(), 2);
+        assert_eq!(crowd.len(), 4);
         let changes: Vec<Turn> = std::iter::from_fn(|| begin(Urgency::Change)).collect();
-        assert_eq!(changes.len(), 6, "all the others");
+        assert_eq!(changes.len(), 4, "all the others");
         let back = async {
             for change in &changes {
                 change.away(sleep(Duration::from_secs(1))).await;
