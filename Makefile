@@ -59,6 +59,7 @@ test-versions: control-plane-tools ## Test on the oldest supported Kubernetes, a
 .PHONY: lint
 lint: rust-tools ## Check formatting, lints and dependencies
 	cargo fmt --all --check
+	@hack/imports --self-test
 	@hack/imports
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@hack/check-fuzz
