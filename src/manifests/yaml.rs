@@ -158,6 +158,7 @@ impl<'t> Builder<'t> {
         };
         let node = Node { at, content };
         if anchor != 0 {
+            self.copied(&node, at)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
@@ -167,11 +168,17 @@ impl<'t> Builder<'t> {
         // An alias within its own anchor has no value yet.
         let node = self.anchors.get(&anchor).cloned();
         let node = node.ok_or_else(|| broken(at, "the alias refers to itself"))?;
-        self.copies += size(&node);
+        self.copied(&node, at)?;
+        Ok(node)
+    }
+
+    /// Counts a copy, whether it is kept for an anchor or put where an alias stands.
+    fn copied(&mut self, node: &Node, at: Position) -> Result<(), Broken> {
+        self.copies += size(node);
         if self.copies > MOST_COPIES {
             return Err(broken(at, "there are too many values in this file"));
         }
-        Ok(node)
+        Ok(())
     }
 
     fn list(&mut self) -> Result<Content, Broken> {
@@ -319,6 +326,17 @@ mod tests {
         let documents = "kind: ConfigMap\nmetadata: {name: a, namespace: b}\n---\n".repeat(40_000);
         let (read, broken) = parse(&documents);
         assert_eq!((read.len(), broken), (40_000, None));
+    }
+
+    #[test]
+    fn anchors_around_many_values_are_a_bomb_too() {
+        let many = "0,".repeat(50_000);
+        let anchors = |count: usize| {
+            let open: String = (0..count).map(|n| format!("&a{n} [")).collect();
+            parse(&format!("{open}{many}{}", "]".repeat(count))).1
+        };
+        assert_eq!(anchors(2), None);
+        assert!(anchors(10).is_some());
     }
 
     #[test]
