@@ -21,7 +21,7 @@ pub fn is_rewording(field: Field, desired: &str, reported: &str) -> bool {
 }
 
 /// The host with its port, and the path: what makes an address another one.
-fn place(address: &str) -> Option<(String, Vec<u8>)> {
+fn place(address: &str) -> Option<(String, Vec<Vec<u8>>)> {
     let (scheme, rest) = address.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at_checked(end)?;
@@ -33,17 +33,30 @@ fn place(address: &str) -> Option<(String, Vec<u8>)> {
         _ => return None,
     };
     let host = authority.strip_suffix(default).unwrap_or(&authority).to_owned();
-    Some((host, decoded(path.trim_end_matches('/'))))
+    let mut place = Vec::new();
+    for segment in decoded(path).split(|byte| *byte == b'/') {
+        match segment {
+            // As everybody resolves them who normalises a path.
+            b"" | b"." => {}
+            b".." => drop(place.pop()),
+            segment => place.push(segment.to_vec()),
+        }
+    }
+    Some((host, place))
 }
 
-/// The bytes that percent-encoding stands for.
+/// The bytes that percent-encoding stands for; a space has two forms.
 fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let coded = after.get(..2).filter(|_| byte == b'%');
         let coded = coded.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        out.push(coded.unwrap_or(byte));
+        out.push(match coded {
+            Some(coded) => coded,
+            None if byte == b'+' => b' ',
+            None => byte,
+        });
         rest = after.get(if coded.is_some() { 2 } else { 0 }..).unwrap_or_default();
     }
     out
@@ -61,6 +74,8 @@ mod tests {
             "https://HOOKS.example.com:443/vod?x=1",
             "https://hooks.example.com/%76od",
             "https://hooks.example.com/vod?x=1&y=2",
+            "https://hooks.example.com//vod?x=1",
+            "https://hooks.example.com/a/./.././vod?x=1",
         ] {
             assert!(is_rewording(Field::Url, url, same), "{same}");
         }
@@ -74,6 +89,9 @@ mod tests {
         ] {
             assert!(!is_rewording(Field::Url, url, other), "{other}");
         }
+        let spaced = "https://hooks.example.com/a%20b";
+        assert!(is_rewording(Field::Url, spaced, "https://hooks.example.com/a+b"));
+        assert!(!is_rewording(Field::Url, spaced, "https://hooks.example.com/a%2Bb"));
         let queue = "http://1.mns.example.com/";
         assert!(is_rewording(Field::MnsEndpoint, queue, "http://1.mns.example.com"));
         assert!(!is_rewording(Field::MnsEndpoint, queue, "http://2.mns.example.com"));

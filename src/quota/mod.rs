@@ -22,7 +22,7 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub enum Urgency {
     /// Something the user did just now.
     Change,
-    /// Something that was to be done when work began, or failed and is tried again.
+    /// Something that was to be done when work began, or failed and is tried again; a check that was asked for.
     Backlog,
     /// A scheduled check.
     Check,

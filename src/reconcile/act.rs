@@ -72,7 +72,9 @@ pub async fn set(
         }
         Err(unserved) => {
             pass.note_live(Live::ReadBackDue);
-            tracing::warn!(?unserved, "the setting was applied but could not be read back yet");
+            if !matches!(unserved, Unserved::Outdated) {
+                tracing::warn!(?unserved, "the setting was applied but could not be read back yet");
+            }
             None
         }
     };
@@ -80,7 +82,7 @@ pub async fn set(
 }
 
 async fn read_back(pass: &Pass, turn: &Turn, inputs: &Inputs, form: Option<KeyForm>) -> Result<ReadBack, Unserved> {
-    let live = pass.ctx.service.get(&inputs.access, turn, Instant::now()).await?;
+    let live = read(pass, turn, &inputs.access).await?;
     match inputs.wanted.judge_read_back((*live).as_ref(), form, false) {
         ReadBack::Doubtful => {
             let live = read_again(pass, turn, &inputs.access).await?;
@@ -93,6 +95,14 @@ async fn read_back(pass: &Pass, turn: &Turn, inputs: &Inputs, form: Option<KeyFo
 /// Reads the setting once more, a moment later: what was read before may be of before.
 pub async fn read_again(pass: &Pass, turn: &Turn, access: &Access) -> Result<LiveRead, Unserved> {
     turn.away(tokio::time::sleep(READ_AGAIN_AFTER)).await;
+    read(pass, turn, access).await
+}
+
+/// A resource that was suspended meanwhile is not read any more: its setting is looked at when it goes on.
+async fn read(pass: &Pass, turn: &Turn, access: &Access) -> Result<LiveRead, Unserved> {
+    if pass.is_suspended_now() {
+        return Err(Unserved::Outdated);
+    }
     pass.ctx.service.get(access, turn, Instant::now()).await
 }
 

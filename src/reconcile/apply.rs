@@ -18,7 +18,7 @@ use super::{act, finalizer, warnings};
 use crate::api::ManagementPolicy;
 use crate::events::{EventReason, Notice};
 use crate::service::Turn;
-use crate::status::{Outcome, Reason};
+use crate::status::{Outcome, Reason, ready_reason};
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -60,10 +60,10 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
     update.events.splice(0..0, spec_warnings(pass));
     let reason = update.outcome.as_ref().map(|outcome| outcome.reason);
     pass.report(update).await;
-    let said = "said in the status already";
     match reason {
-        Some(reason) if reason.stalls() => return Err(Failure::stalled(reason, said)),
-        Some(reason) if reason.is_under_way() => return Err(Failure::waiting(reason, said)),
+        Some(reason) if reason.stalls() => return Err(Failure::stalled(reason, "said in the status already")),
+        // The Set was made.
+        Some(reason) if reason.is_under_way() => return Err(Failure::NotHeld),
         Some(_) | None => {}
     }
     Ok(match pass.entry.lock().live {
@@ -72,10 +72,15 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
     })
 }
 
-/// What is worth a word about the spec; after a restart what the stored status already speaks of has been told.
+/// What is worth a word about the spec; after a restart what the stored status already speaks of has been told. That it
+/// waits, or that work is under way, is said before anything else is.
 fn spec_warnings(pass: &Pass) -> Vec<Notice> {
-    let status = pass.resource.status.as_ref();
-    if status.and_then(|s| s.observed_generation) == pass.resource.metadata.generation {
+    let said = pass.resource.status.as_ref().is_some_and(|status| {
+        let reason = ready_reason(&status.conditions);
+        status.observed_generation == pass.resource.metadata.generation
+            && !matches!(reason, Some(Reason::Progressing | Reason::Throttled))
+    });
+    if said {
         return Vec::new();
     }
     let warnings = warnings::warnings(&pass.resource.spec);
@@ -91,7 +96,11 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     let asked_at = Instant::now();
     let inputs = Box::pin(observe::inputs(pass, turn)).await?;
     let access = &inputs.access;
-    pass.seen().accepted = true;
+    {
+        let mut seen = pass.seen();
+        seen.resolved = true;
+        seen.accepted = access.account.account().is_some();
+    }
     let (moved, left_behind) = moved_account(pass, &inputs);
     let note_account = || {
         let mut seen = pass.seen();
@@ -139,6 +148,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         finalizer?;
         let live = live?;
         pass.note_live(Live::Known);
+        pass.seen().accepted = true;
         Some(live)
     } else {
         Box::pin(finalizer::put_on(ctx, &pass.resource)).await?;
@@ -205,7 +215,7 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     }
     // A role that STS does not give is as good as refused; what VOD does not permit was asked for by somebody.
     let refused =
-        told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.accepted);
+        told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.resolved);
     let learned = if refused { Learned::Refused } else { seen.learned };
     let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, learned);
     let mut update = StatusUpdate {
@@ -246,7 +256,10 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     } else {
         // What waits for a retry must find its Secrets changed again after a restart.
         update.observed_secrets = (!told.passes).then_some(evidence.secrets);
-        update.outcome = Some(Outcome::new(told.reason, told.message));
+        update.outcome = Some(Outcome {
+            credentials_accepted: seen.accepted,
+            ..Outcome::new(told.reason, told.message)
+        });
         update
             .events
             .push(Notice::warning(EventReason::of(told.reason), told.message));

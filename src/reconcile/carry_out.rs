@@ -199,7 +199,7 @@ async fn correct(
     if let Correction::Hold { .. } = correction {
         let message = format!(
             "somebody else keeps changing {}: corrections are paused and tried again once in 10 check intervals; \
-             find the other writer (another cluster, a script, the console)",
+             find the other writer (another cluster, a script, the console), or write the value as the service reports it",
             convert::field_list(&found)
         );
         let is_news = ready_reason(&pass.status.conditions) != Some(Reason::Contested);

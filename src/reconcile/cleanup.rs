@@ -21,7 +21,7 @@ use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
 /// So begins what the status says of a deletion that cannot be carried out yet.
-const HELD_UP: &str = "the deletion waits, at most for the grace period: ";
+const HELD_UP: &str = "the deletion waits";
 
 /// Deals with the setting and releases the resource.
 pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
@@ -183,7 +183,12 @@ fn waiting(failure: &Failure) -> StatusUpdate {
     let Some(told) = failure.told() else {
         return StatusUpdate::default();
     };
-    let message = format!("{HELD_UP}{}", told.message);
+    // A throttled answer never releases: it will be its turn.
+    let bound = match HeldBy::of(told.reason) {
+        HeldBy::Throttling => "",
+        HeldBy::Passing | HeldBy::Refusal => ", at most for the grace period",
+    };
+    let message = format!("{HELD_UP}{bound}: {}", told.message);
     StatusUpdate {
         outcome: Some(Outcome::new(told.reason, message.clone())),
         last_error: last_error(failure, Timestamp::now()).map(Some),

@@ -22,10 +22,10 @@ pub type SecretValues = BTreeMap<String, ByteString>;
 /// # Errors
 /// A value that is missing or that the service would refuse.
 pub fn auth_key(name: &str, key: &str, values: &SecretValues) -> Result<AuthKey, Failure> {
-    let value = values.get(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
+    let value = values.get(key).ok_or_else(|| {
         Failure::stalled(
             Reason::SecretKeyMissing,
-            format!("Secret {name} has no value at key {key}: add the AuthKey there"),
+            format!("Secret {name} has no key {key}: add the AuthKey there"),
         )
     })?;
     AuthKey::parse(&value.0).map_err(|invalid| {

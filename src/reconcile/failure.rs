@@ -43,6 +43,8 @@ pub enum Failure {
     },
     /// The API server would not take a finalizer of ours, or give the live object.
     NotWritten(Box<kube::Error>),
+    /// A Set succeeded, and the service shows something else. That has been said.
+    NotHeld,
     /// Something newer is to be done first.
     Outdated,
     /// The account's line has no room now: it goes on when its turn comes there.
@@ -73,16 +75,6 @@ impl Failure {
         }
     }
 
-    /// Something that may pass by itself, without a call to the service.
-    pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Waiting {
-            reason,
-            message: message.into(),
-            not_before: None,
-            call: None,
-        }
-    }
-
     /// What a user is told of it, if anything.
     pub fn told(&self) -> Option<Told<'_>> {
         match self {
@@ -106,7 +98,7 @@ impl Failure {
                 call: call.as_deref(),
                 passes: true,
             }),
-            Self::NotWritten(_) | Self::Outdated | Self::InLine | Self::StaleLeader => None,
+            Self::NotWritten(_) | Self::NotHeld | Self::Outdated | Self::InLine | Self::StaleLeader => None,
         }
     }
 
@@ -119,6 +111,7 @@ impl Failure {
                 not_before: *not_before,
             },
             Self::NotWritten(_) => End::NotWritten,
+            Self::NotHeld => End::NotHeld,
             Self::Outdated | Self::InLine => End::Outdated,
             Self::StaleLeader => End::NotOurs,
         }
@@ -129,7 +122,7 @@ impl Failure {
         match self {
             Self::Stalled { reason, .. } | Self::Waiting { reason, .. } => reason.class(),
             Self::Throttled { .. } => Reason::Throttled.class(),
-            Self::NotWritten(_) => "transient",
+            Self::NotWritten(_) | Self::NotHeld => "transient",
             Self::Outdated | Self::InLine | Self::StaleLeader => "requeue",
         }
     }

@@ -45,7 +45,7 @@ use crate::status::{Outcome, Reason, ready_reason};
 
 pub use pass::Pass;
 
-/// A pass over a new resource that lasts longer than this says so.
+/// A pass over a new resource or a new generation that lasts longer than this says so.
 const PROGRESSING_AFTER: Duration = Duration::from_secs(1);
 
 /// Brings a resource forward. Failures are said in the status and retried from here, so none is left for the caller.
@@ -73,9 +73,9 @@ pub async fn reconcile(pass: Pass, turn: &Turn) {
     pass.end(end, began);
 }
 
-/// Applies a resource; one that is new and takes long says that work is under way.
+/// Applies a resource; one whose generation nothing was said of yet, and that takes long, says that work is under way.
 async fn unless_slow(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
-    if !pass.is_fresh() {
+    if pass.status.observed_generation == Some(pass.inputs.generation) {
         return apply::apply(pass, turn).await;
     }
     let done = tokio_util::sync::CancellationToken::new();
@@ -97,12 +97,13 @@ async fn unless_slow(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
 }
 
 async fn say_progressing(pass: &Pass) {
-    let outcome = Outcome::new(
-        Reason::Progressing,
-        "seen for the first time; the live setting is being read",
-    );
+    let words = if pass.is_fresh() {
+        "seen for the first time; the live setting is being read"
+    } else {
+        "the change is being carried out"
+    };
     pass.report(StatusUpdate {
-        outcome: Some(outcome),
+        outcome: Some(Outcome::new(Reason::Progressing, words)),
         ..StatusUpdate::default()
     })
     .await;

@@ -24,6 +24,8 @@ pub enum End {
         /// What the service asked for.
         not_before: Option<Duration>,
     },
+    /// A Set succeeded, and the service shows something else: it is corrected as drift, which is counted by intervals.
+    NotHeld,
     /// The user must change something.
     Stalled,
     /// The API server would not take what we wrote.
@@ -92,6 +94,7 @@ pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
         End::NotOurs => Next::Retry(SHORTEST),
         End::Throttled => Next::Head,
         End::Waiting { not_before } => in_time(backoff.next(not_before)),
+        End::NotHeld => in_time(backoff.next(None).min(facts.until_check)),
         // Slowly: what it depends on has its own way to wake it.
         End::Stalled => {
             backoff.reset();
@@ -124,7 +127,7 @@ mod tests {
         // The end; what comes next where it is no retry; else the bounds of the wait, for each of the four.
         type Row = (End, [Result<Next, (u64, u64)>; 4]);
         let retry = |from, to| Err((from, to));
-        let table: [Row; 9] = [
+        let table: [Row; 10] = [
             (
                 End::Done,
                 [
@@ -154,6 +157,7 @@ mod tests {
                 },
                 [retry(60, 62), retry(60, 62), retry(60, 62), retry(1, 5)],
             ),
+            (End::NotHeld, [retry(1, 2), retry(1, 2), retry(1, 2), retry(1, 2)]),
             (
                 End::Stalled,
                 [retry(600, 600), retry(600, 600), retry(300, 300), retry(5, 5)],
@@ -173,12 +177,32 @@ mod tests {
         }
     }
 
+    /// So that corrections that are not held are counted within the intervals that make a contest.
+    #[test]
+    fn what_is_not_held_is_looked_at_again_within_an_interval() {
+        let mut backoff = Backoff::default();
+        for _ in 0..20 {
+            let next = next_action(End::NotHeld, &facts(false, 300, false), &mut backoff);
+            assert!(
+                matches!(next, Next::Retry(wait) if wait <= Duration::from_secs(600)),
+                "{next:?}"
+            );
+        }
+        let facts = Facts {
+            until_check: Duration::from_secs(3),
+            ..facts(false, 300, false)
+        };
+        let next = next_action(End::NotHeld, &facts, &mut backoff);
+        assert_eq!(next, Next::Retry(Duration::from_secs(3)));
+    }
+
     #[test]
     fn nothing_makes_a_loop_without_a_pause() {
         for end in [
             End::NotOurs,
             End::NotWritten,
             End::Stalled,
+            End::NotHeld,
             End::Waiting { not_before: None },
         ] {
             for until_release in [0, 1, 300] {

@@ -246,7 +246,9 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) -> Vec<crate::ownership::Obj
             reason: Reason::InvalidCredentials | Reason::PermissionDenied,
             ..
         } => index.refused(&pass.uid),
-        Failure::StaleLeader | Failure::NotWritten(_) | Failure::Outdated | Failure::InLine => Vec::new(),
+        Failure::StaleLeader | Failure::NotWritten(_) | Failure::NotHeld | Failure::Outdated | Failure::InLine => {
+            Vec::new()
+        }
         Failure::Stalled { .. } | Failure::Waiting { .. } | Failure::Throttled { .. } => {
             index.cannot_be_known(&pass.uid)
         }

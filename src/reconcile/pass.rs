@@ -59,7 +59,9 @@ pub struct Seen {
     pub secrets: Vec<ObservedSecret>,
     /// Whose account it is. A resource that waits for its owner to go must know it after a restart.
     pub learned: Learned,
-    /// Whether the credentials were accepted.
+    /// Whether the credentials could be had.
+    pub resolved: bool,
+    /// Whether STS or the service accepted them.
     pub accepted: bool,
     /// The service's address.
     pub endpoint: Option<String>,
@@ -184,10 +186,10 @@ impl Pass {
         let is_retry = retry.is_some_and(|retry| retry.inputs.still_hold(&self.inputs));
         match self.due {
             Due::ScheduledCheck => Urgency::Check,
+            // Many can be asked for in one go, and a change goes before them.
+            Due::RequestedCheck => Urgency::Backlog,
             _ if is_retry || state.found_at == Some(self.inputs.generation) => Urgency::Backlog,
-            Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::RequestedCheck | Due::WriteStatus => {
-                Urgency::Change
-            }
+            Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::WriteStatus => Urgency::Change,
         }
     }
 
@@ -255,6 +257,12 @@ impl Pass {
             Ownership::Loser { .. } | Ownership::Waits { .. } | Ownership::NoClaim => false,
         };
         same && owns && self.ctx.may_write()
+    }
+
+    /// Whether the newest resource asks for no call to the service.
+    pub fn is_suspended_now(&self) -> bool {
+        let newest = self.ctx.stores.get(&self.name);
+        newest.is_some_and(|newest| newest.spec.suspend && newest.metadata.uid == self.resource.metadata.uid)
     }
 
     /// Writes what came of it, then tells the events: in this order, so that what they say can be looked up.

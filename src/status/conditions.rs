@@ -71,7 +71,11 @@ pub fn conditions_of_failing_checks(
 }
 
 fn credentials(current: &[Condition], outcome: &Outcome) -> (ConditionStatus, Reason, String) {
-    match outcome.reason.credentials() {
+    let column = match outcome.reason.credentials() {
+        CredentialsColumn::AsBefore if outcome.credentials_accepted => CredentialsColumn::Accepted,
+        column => column,
+    };
+    match column {
         CredentialsColumn::Refused => (ConditionStatus::False, outcome.reason, outcome.message.clone()),
         CredentialsColumn::AsBefore => match current.iter().find(|c| c.type_ == "CredentialsResolved") {
             Some(c) if c.status == "True" => (ConditionStatus::True, Reason::InSync, c.message.clone()),

@@ -217,6 +217,8 @@ pub struct Outcome {
     pub reason: Reason,
     /// What happened and what to do, for people. Never a secret.
     pub message: String,
+    /// The credentials were accepted, whatever went wrong after that.
+    pub credentials_accepted: bool,
     /// A remark on the credentials, such as an account that STS would not name.
     pub credentials_note: Option<String>,
     /// Where the live setting differs; only for [`Reason::Observed`], [`Reason::Drifted`] and [`Reason::Contested`].
@@ -229,6 +231,7 @@ impl Outcome {
         Self {
             reason,
             message: message.into(),
+            credentials_accepted: false,
             credentials_note: None,
             differences: Vec::new(),
         }

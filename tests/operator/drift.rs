@@ -169,6 +169,23 @@ async fn a_service_that_rewrites_values_is_not_fought() {
     assert!(!stage.status("words").await.to_string().contains("Rewritten1"));
 }
 
+/// One that makes another address of every address is not fought for ever either, and never becomes the baseline.
+#[tokio::test]
+async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.path = Some("/elsewhere".to_owned());
+    let _operator = stage.operator(&["--check-interval", "3s"]).await;
+    stage.apply(&stage.http("vain")).await;
+    let status = stage.not_ready("vain", "Contested").await;
+    assert!(
+        status.to_string().contains("as the service reports it"),
+        "it says what can be done: {status}"
+    );
+    assert_eq!(stage.sets("vain"), 6, "the first one and five corrections");
+    stage.endpoint.world().behaviour.path = None;
+    stage.ready("vain", "").await;
+}
+
 #[tokio::test]
 async fn two_clusters_that_fight_end_contested() {
     // Two control planes, and both operators call the first one's endpoint.

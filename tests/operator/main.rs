@@ -23,4 +23,5 @@ mod queue;
 mod restart;
 mod secrets;
 mod strangers;
+mod under_way;
 mod watches;

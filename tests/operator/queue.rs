@@ -104,6 +104,45 @@ async fn another_accounts_change_passes_a_crowd() {
     assert!(sets_of_crowd(&stage) < CROWD, "the crowd still waits");
 }
 
+/// Checks that somebody asked for, many at once, wait behind a change, whether it is of one of them or of another.
+#[tokio::test]
+async fn a_change_goes_before_checks_that_were_asked_for() {
+    let stage = Stage::set().await;
+    let many = 60;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    for n in 0..many {
+        stage.apply(&stage.http(&member(n))).await;
+    }
+    for n in 0..many {
+        stage.ready(&member(n), "Applied").await;
+    }
+    operator.sigterm_and_wait().await.unwrap();
+    let _operator = stage.operator(&["--vod-qps", "2", "--check-interval", "1h"]).await;
+    let gets = || (0..many).map(|n| stage.gets(&member(n))).sum::<usize>();
+    let read_before = gets();
+    for n in 1..many {
+        let name = member(n);
+        let request = stage.cluster.request_reconcile(&stage.ns, &name, "all-of-them");
+        request.await.unwrap();
+    }
+    eventually("the first are looked at", async || gets() > read_before)
+        .await
+        .unwrap();
+    for name in [member(0), member(many - 1)] {
+        let (sets, read) = (stage.sets(&name), gets());
+        let moved = serde_json::json!({ "url": "https://hooks.example.com/moved" });
+        stage.apply(&stage.http(&name).field("http", moved)).await;
+        eventually("the change is made", async || stage.sets(&name) > sets)
+            .await
+            .unwrap();
+        let meanwhile = gets() - read;
+        assert!(
+            meanwhile < many / 3,
+            "{meanwhile} checks went before the change of {name}"
+        );
+    }
+}
+
 /// Where others use the same account, the pace finds what is left of it.
 #[tokio::test]
 async fn a_smaller_share_of_the_quota_is_found() {

@@ -94,6 +94,8 @@ pub struct Behaviour {
     pub expand_all: bool,
     /// A slash at the URL's end.
     pub add_slash: bool,
+    /// Whatever path was set, this one.
+    pub path: Option<String>,
     /// How the key is shown.
     pub key: ShowKey,
     /// So many reads after a Set show what was there before.
@@ -218,6 +220,12 @@ pub(crate) fn shown(setting: Option<&Stored>, app: &str, behaviour: &Behaviour) 
         && !url.ends_with('/')
     {
         url.push('/');
+    }
+    if let Some(path) = &behaviour.path
+        && let Some(url) = shown.get_mut("CallbackURL")
+    {
+        let host = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        *url = format!("{host}{path}");
     }
     if let Some(key) = shown.remove("AuthKey")
         && let Some(key) = behaviour.key.shown(&key)
