@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use vod_operator::cli::{COMMIT, Cli, Command, Config, RunArgs, VERSION};
-use vod_operator::commands::{self, Outcome, Output};
+use vod_operator::commands::{self, Exit, Failure, Outcome, Output};
 use vod_operator::telemetry;
 
 /// Bad flags or variables.
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     // clap ends the process itself with code 2 on words it does not know, and 0 after --help and --version.
     match Cli::parse().command {
         Command::Run(args) => run(*args),
-        Command::Crd => crd(),
+        Command::Crd => ended(crd()),
         Command::Import(args) => ended(commands::block_on(commands::import::run(&args))),
         Command::Plan(args) => ended(commands::block_on(commands::plan::run(&args))),
         Command::Status(args) => ended(commands::block_on(commands::status::run(&args))),
@@ -45,15 +45,10 @@ fn ended(outcome: Outcome) -> ExitCode {
     }
 }
 
-fn crd() -> ExitCode {
-    let yaml = match vod_operator::api::crd_yaml() {
-        Ok(yaml) => yaml,
-        Err(error) => return failed(&error),
-    };
-    match Output::stdout().text(&yaml) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
+fn crd() -> Outcome {
+    let yaml = vod_operator::api::crd_yaml().map_err(Failure::unknown)?;
+    Output::stdout().text(&yaml)?;
+    Ok(Exit::Done)
 }
 
 fn run(args: RunArgs) -> ExitCode {

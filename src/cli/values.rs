@@ -67,7 +67,7 @@ fn whole_number(text: &str, most: u32) -> Result<u32, String> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<GoDuration>()
         .map(|duration| duration.0)
-        .map_err(|_| "use a duration like 90s, 10m or 1h30m".to_owned())
+        .map_err(|_| "use a duration like 90s, 10m or 1h30m, of at most ten years".to_owned())
 }
 
 /// An interval: none at all would be a busy loop.

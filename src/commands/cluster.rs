@@ -161,6 +161,10 @@ impl Cluster {
                 "you may not read there: {}; name a namespace that you may read with --namespace",
                 status.message
             )),
+            kube::Error::Api(status) if status.code == 401 => Failure::unknown(format!(
+                "the cluster at {} does not know you: renew the credentials of your kubeconfig",
+                self.address
+            )),
             error => Failure::unknown(format!(
                 "the cluster at {} did not answer: {}",
                 self.address,

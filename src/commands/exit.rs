@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -46,6 +47,17 @@ impl Failure {
             exit: Exit::Unknown,
             words: one_line(words),
         }
+    }
+
+    /// A client for HTTPS cannot be had. The last of the causes says why; the first only that it is so.
+    pub fn no_tls(error: &dyn Error) -> Self {
+        let mut cause = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        Self::unknown(format!(
+            "cannot set up TLS: {cause}; install ca-certificates, or name a bundle in SSL_CERT_FILE"
+        ))
     }
 
     /// The exit code.

@@ -53,7 +53,7 @@ impl Service {
             signature: config.signature,
             ..ClientOptions::default()
         };
-        let cloud = CloudClient::new(&options, Arc::new(Unobserved)).map_err(Failure::unknown)?;
+        let cloud = CloudClient::new(&options, Arc::new(Unobserved)).map_err(|error| Failure::no_tls(&error))?;
         let sts = Sts::new(cloud.clone());
         let environment = AmbientEnvironment::read(|name| std::env::var(name).ok())
             .and_then(AmbientEnvironment::for_use)

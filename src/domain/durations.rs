@@ -6,7 +6,7 @@ pub struct GoDuration(pub Duration);
 
 /// Text that is not a Go-style duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a duration; write it like 90s, 10m or 1h30m")]
+#[error("{0:?} is not a duration of at most ten years; write it like 90s, 10m or 1h30m")]
 pub struct InvalidDuration(pub String);
 
 /// Longer than this is taken as a slip: ten years.

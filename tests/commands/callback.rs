@@ -226,10 +226,19 @@ fn what_is_not_believed_is_refused_with_why() {
     }
     let get = listener.raw(b"GET /vod HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(
-        get.starts_with("HTTP/1.1 405 ") && get.contains("a callback is a POST, not a GET"),
+        get.starts_with("HTTP/1.1 403 ") && get.contains("a callback is a POST, not a GET"),
         "{get}"
     );
-    assert_eq!(listener.event()["status"], 405);
+    assert_eq!(listener.event()["status"], 403);
+    // A header that is there is not called missing, whatever is in it.
+    let head = "POST /vod HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n";
+    let odd = [
+        format!("{head}X-VOD-TIMESTAMP: {}\r\nX-VOD-SIGNATURE: ", now()).as_bytes(),
+        b"\xff\r\n\r\n{}",
+    ]
+    .concat();
+    let odd = listener.raw(&odd);
+    assert!(odd.starts_with("HTTP/1.1 403 ") && !odd.contains("is missing"), "{odd}");
 }
 
 #[test]
@@ -254,10 +263,10 @@ fn bodies_and_heads_are_bounded_and_slow_peers_are_cut_off() {
     let listener = Listener::start(&["-o", "json"]);
     let large = listener.post(&[], &"x".repeat(300 << 10));
     assert!(
-        large.starts_with("HTTP/1.1 413 ") && large.contains("larger than 256 KiB"),
+        large.starts_with("HTTP/1.1 403 ") && large.contains("larger than 256 KiB"),
         "{large}"
     );
-    assert_eq!(listener.event()["status"], 413);
+    assert_eq!(listener.event()["status"], 403);
     let head = listener.post(&[("x-long", &"x".repeat(64 << 10))], "");
     assert!(head.is_empty() || head.starts_with("HTTP/1.1 431 "), "{head}");
     // Silent; half a head; half a body.
@@ -272,8 +281,8 @@ fn bodies_and_heads_are_bounded_and_slow_peers_are_cut_off() {
         stream
     });
     let answers = peers.map(answer);
-    assert!(answers[2].starts_with("HTTP/1.1 408 "), "{answers:?}");
-    assert_eq!(listener.event()["status"], 408);
+    assert!(answers[2].starts_with("HTTP/1.1 403 "), "{answers:?}");
+    assert_eq!(listener.event()["status"], 403);
     // Whoever speaks properly is heard meanwhile and afterwards.
     assert!(listener.post(&[], "{}").starts_with("HTTP/1.1 200 "));
 }
@@ -324,6 +333,41 @@ fn a_reader_that_goes_away_ends_the_listener_without_an_error() {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
+}
+
+/// A reader that pauses, such as a pager: senders are answered all the same, and a stop is a stop.
+#[test]
+fn a_reader_that_does_not_read_holds_nobody_up() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut process = command(&["callback", "listen", "--listen", "127.0.0.1:0", "--url", URL])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    let mut told = String::new();
+    stderr.read_line(&mut told).unwrap();
+    let address = told.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let body = format!("{{\"EventType\": \"{}\"}}", "x".repeat(4000));
+    let request = format!(
+        "POST /vod HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // More than a pipe and all that waits to be printed can hold.
+    for n in 0..1200 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        assert!(answer(stream).starts_with("HTTP/1.1 200 "), "request {n}");
+    }
+    let id = process.id().to_string();
+    let stopped = std::process::Command::new("kill").args(["-TERM", &id]).status();
+    assert!(stopped.unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("requests were answered but not printed"), "{rest}");
+    drop(reader);
 }
 
 /// A certificate for 127.0.0.1 of a private CA: the CA's, the server's and its key, as files.

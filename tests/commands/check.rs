@@ -133,7 +133,10 @@ fn a_finding_has_its_place_its_message_and_its_fix() {
 fn sound_manifests_of_files_directories_and_stdin_have_no_finding() {
     let dir = Dir::new();
     let file = dir.write("one/a.yaml", SOUND);
-    dir.write("one/b.yml", &format!("---\n{SOUND}---\n{SOUND}"));
+    dir.write(
+        "one/b.yml",
+        &format!("---\n{SOUND}---\n{}", SOUND.replace("media-events", "more")),
+    );
     dir.write("one/notes.txt", "not: [yaml");
     dir.write("one/values.yaml", "replicas: 1\n");
     dir.write("one/more/c.json", &manifest("x", &accepted()[0]).to_string());
@@ -180,12 +183,54 @@ fn files_that_are_no_manifests_are_passed_over() {
     let done = run(&["check", "-f", &kustomization]);
     assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{done:?}");
     dir.write("template.yaml", "{{- if .Values.x }}\na: [\n{{ end }}\n");
+    dir.write(
+        "rbac.yaml",
+        "rules:\n- apiGroups: [vod-operator.dev]\n{{- if .x }}\n  a: [\n{{ end }}\n",
+    );
+    dir.write("Chart.yaml", "apiVersion: v2\nname: x\n");
     dir.write("sound.yaml", SOUND);
     let all = run(&["check", "-R", "-f", &dir.path("")]);
     assert_eq!((all.code, all.stdout.as_str()), (0, ""), "{all:?}");
     dir.write("ours.yaml", "apiVersion: vod-operator.dev/v1alpha1\nspec: [\n");
     let broken = run(&["check", "-R", "-f", &dir.path("")]);
     assert!(broken.code == 1 && broken.stdout.contains("ours.yaml"), "{broken:?}");
+}
+
+/// What templates write, and what the API server takes.
+#[test]
+fn odd_but_sound_metadata_is_no_finding() {
+    for odd in [
+        "labels: {a: }",
+        "annotations: {a: }",
+        "annotations: {A.b/c: x}",
+        "creationTimestamp: null",
+        "finalizers: [example.com/x]",
+        "ownerReferences: [{apiVersion: v1, kind: Pod, name: x, uid: u1}]",
+    ] {
+        let done = run_with(
+            &["check", "-f", "-"],
+            &SOUND.replacen("  namespace:", &format!("  {odd}\n  namespace:"), 1),
+        );
+        assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{odd}");
+    }
+}
+
+#[test]
+fn the_same_resource_twice_in_a_file_is_a_finding() {
+    let other = SOUND.replace("namespace: media", "namespace: other");
+    let done = run_with(&["check", "-f", "-"], &format!("{SOUND}---\n{other}---\n{SOUND}"));
+    assert_eq!(done.code, 1, "{done:?}");
+    assert_eq!(done.stdout.lines().count(), 1, "{done:?}");
+    assert!(
+        done.stdout.contains("is in <stdin>:1 already: keep one of them"),
+        "{done:?}"
+    );
+    let list = "apiVersion: v1\nkind: List\nitems: {a: 1}\n";
+    let done = run_with(&["check", "-f", "-"], list);
+    assert!(
+        done.code == 1 && done.stdout.contains("items: must be a list"),
+        "{done:?}"
+    );
 }
 
 /// What is wrong around the spec is told, too.
@@ -236,6 +281,28 @@ fn slips_in_kind_version_and_metadata_are_findings() {
             "  namespace:",
             "  nameSpace: x\n  namespace:",
             "metadata.nameSpace: unknown field",
+        ),
+        (
+            "  namespace:",
+            "  labels: []\n  namespace:",
+            "metadata.labels: must be a map",
+        ),
+        ("  namespace:", "  finalizers: x\n  namespace:", "metadata.finalizers: "),
+        (
+            "  namespace:",
+            "  finalizers: ['a b']\n  namespace:",
+            "metadata.finalizers[0]: ",
+        ),
+        (
+            "  namespace:",
+            "  ownerReferences: [{apiVersion: v1, kind: Pod, name: x}]\n  namespace:",
+            "metadata.ownerReferences[0].uid: Required value",
+        ),
+        ("  namespace:", "  generation: x\n  namespace:", "metadata.generation: "),
+        (
+            "  namespace:",
+            "  creationTimestamp: x\n  namespace:",
+            "metadata.creationTimestamp: ",
         ),
         ("spec:", "specs: {}\nspec:", "specs: unknown field"),
         ("spec:", "spec: {}\nspec:", "spec: the field is given twice: keep one"),

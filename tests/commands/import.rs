@@ -204,6 +204,9 @@ async fn nothing_set_is_no_failure_however_the_service_says_it() {
             "{nothing:?}"
         );
         assert!(!std::path::Path::new(&file).exists());
+        let json = done(stage.with_key(&["import", "--region", REGION, "-o", "json"])).await;
+        let list: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!((json.code, &list["items"]), (0, &serde_json::json!([])), "{json:?}");
     }
 }
 

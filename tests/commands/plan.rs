@@ -407,6 +407,13 @@ async fn bad_input_is_one_clear_line() {
         lines.last(),
         Some(&"error: the API server would refuse this, so there is nothing to plan")
     );
+    // A program finds in the result what people find beside it.
+    let refused = done(stage.command(&["plan", "-f", &fax, "-o", "json"])).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let told = report(&refused);
+    assert_eq!(told["summary"]["refuse"], 1);
+    assert_eq!(told["resources"][0]["name"], "fax");
+    assert_eq!(told["resources"][0]["action"], "refuse");
     let mut nowhere = stage.command(&["plan"]);
     nowhere.env("KUBECONFIG", stage.dir.path("none"));
     done(nowhere).await.is_refused(3, "no cluster was found");

@@ -1,7 +1,7 @@
 //! Files with keys and certificates. Their content is never shown.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -59,16 +59,27 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure
 /// # Errors
 /// When it cannot be read.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed = |why: &dyn std::fmt::Display| Failure::unknown(format!("cannot read {}: {why}", path.display()));
-    let file = fs::File::open(path).map_err(|error| failed(&in_words(&error)))?;
+    let name = path.display().to_string();
+    let file = fs::File::open(path).map_err(|error| unreadable(&name, &in_words(&error)))?;
+    read_from(file, &name)
+}
+
+/// Reads what is called `name`, a file or standard input.
+///
+/// # Errors
+/// When it cannot be read, or is too large.
+pub(super) fn read_from(reader: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MOST_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(&in_words(&error)))?;
+    let read = reader.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(name, &in_words(&error)))?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(failed(&"it is larger than 1 MiB"));
+        return Err(unreadable(name, "it is larger than 1 MiB"));
     }
     Ok(bytes)
+}
+
+fn unreadable(name: &str, why: &str) -> Failure {
+    Failure::unknown(format!("cannot read {name}: {why}"))
 }
 
 /// Without "(os error 2)".

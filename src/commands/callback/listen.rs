@@ -1,18 +1,20 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::files;
-use super::receiver::{Receiver, serve};
+use super::received::Received;
+use super::receiver::{Receiver, STOP_PATIENCE, serve};
 use crate::callback::Verifier;
-use crate::cli::ListenArgs;
+use crate::cli::{ListenArgs, OutputFormat};
 use crate::commands::{Exit, Failure, Outcome, Output, warn};
 
-/// What waits to be printed; then senders wait.
-const WAITING: usize = 64;
+/// What waits to be printed; more is only answered.
+const WAITING: usize = 1024;
 
 /// Receives callbacks until it is stopped, or nobody reads what it prints.
 ///
@@ -38,8 +40,9 @@ pub(super) async fn run(args: &ListenArgs) -> Outcome {
     warn(format!(
         "listening on {scheme}://{bound} for {url} ({verified}); Ctrl-C ends it"
     ));
-    let (told, mut events) = mpsc::channel(WAITING);
-    let receiver = Receiver {
+    let (told, events) = mpsc::channel(WAITING);
+    let printed = print(events, args.output.output);
+    let receiver = Arc::new(Receiver {
         verifier: (!keys.is_empty()).then_some(Verifier { url, keys, window }),
         key_files: args
             .auth_key_files
@@ -47,30 +50,49 @@ pub(super) async fn run(args: &ListenArgs) -> Outcome {
             .map(|path| path.display().to_string())
             .collect(),
         told,
-    };
+        unprinted: AtomicUsize::new(0),
+    });
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, tls, Arc::new(receiver), stop.clone()));
-    let mut output = Output::stdout();
-    let mut failed = None;
-    loop {
-        let event = tokio::select! {
-            () = stopped.asked() => {
-                stop.cancel();
-                continue;
-            }
-            event = events.recv() => event,
-        };
-        // The channel ends when the last connection has.
-        let Some(event) = event else { break };
-        if let Err(failure) = output.event(args.output.output, &event.to_line(), &event) {
-            failed = Some(failure);
-        }
-        if failed.is_some() || output.is_closed() {
-            stop.cancel();
-        }
-    }
+    let serving = tokio::spawn(serve(listener, tls, Arc::clone(&receiver), stop.clone()));
+    tokio::pin!(printed);
+    let ended = tokio::select! {
+        () = stopped.asked() => None,
+        ended = &mut printed => Some(ended),
+    };
+    stop.cancel();
     let _ = serving.await;
-    failed.map_or(Ok(Exit::Done), Err)
+    let unprinted = receiver.unprinted.load(Ordering::Relaxed);
+    // With it the channel ends, and so does the printer.
+    drop(receiver);
+    let ended = match ended {
+        Some(ended) => ended,
+        // A reader that does not read must not keep the process alive.
+        None => tokio::time::timeout(STOP_PATIENCE, printed).await.unwrap_or(Ok(Ok(()))),
+    };
+    if unprinted > 0 {
+        warn(format!(
+            "{unprinted} requests were answered but not printed: the output was not read in time"
+        ));
+    }
+    ended.unwrap_or(Ok(())).map(|()| Exit::Done)
+}
+
+/// Prints in a thread of its own, which may wait for a reader as long as it likes. Tells when nobody reads any more, or
+/// when there is nothing left to print.
+fn print(mut events: mpsc::Receiver<Received>, format: OutputFormat) -> oneshot::Receiver<Result<(), Failure>> {
+    let (ended, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut output = Output::stdout();
+        let mut result = Ok(());
+        while let Some(event) = events.blocking_recv() {
+            result = output.event(format, &event.to_line(), &event);
+            if result.is_err() || output.is_closed() {
+                break;
+            }
+        }
+        let _ = ended.send(result);
+    });
+    told
 }
 
 fn tls(args: &ListenArgs) -> Result<Option<TlsAcceptor>, Failure> {

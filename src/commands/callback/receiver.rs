@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -35,8 +36,8 @@ const LARGEST_HEAD: usize = 16 << 10;
 const LARGEST_BODY: usize = 256 << 10;
 /// After a failed accept (out of file descriptors): not at once again, not never.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How long a stop waits for requests in flight.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a stop waits for requests in flight, and then for what is to be printed.
+pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a receiver needs to know.
 pub(super) struct Receiver {
@@ -46,6 +47,8 @@ pub(super) struct Receiver {
     pub(super) key_files: Vec<String>,
     /// Who prints what comes in.
     pub(super) told: mpsc::Sender<Received>,
+    /// What was answered while the printer was too far behind.
+    pub(super) unprinted: AtomicUsize,
 }
 
 /// Serves until `stop`, then finishes what is in flight.
@@ -123,17 +126,18 @@ async fn receive(State((receiver, peer)): State<(Arc<Receiver>, SocketAddr)>, re
         }
         Ok(Err(_)) => {
             let why = format!("the body is larger than {} KiB, or broke off", LARGEST_BODY >> 10);
-            (Default::default(), Err((StatusCode::PAYLOAD_TOO_LARGE, why)))
+            (Default::default(), Err(why))
         }
         Err(_) => {
             let why = format!("the body took longer than {} s", PATIENCE.as_secs());
-            (Default::default(), Err((StatusCode::REQUEST_TIMEOUT, why)))
+            (Default::default(), Err(why))
         }
     };
     let (body, event_type) = body(&bytes);
     let (status, refused, auth_key_file) = match judged {
         Ok(file) => (StatusCode::OK, None, file),
-        Err((status, why)) => (status, Some(why), None),
+        // Whatever it is, the service takes only 200 for an answer.
+        Err(why) => (StatusCode::FORBIDDEN, Some(why), None),
     };
     let answer = refused.as_deref().map_or("ok\n".to_owned(), |why| format!("{why}\n"));
     let received = Received {
@@ -146,26 +150,28 @@ async fn receive(State((receiver, peer)): State<(Arc<Receiver>, SocketAddr)>, re
         event_type,
         body,
     };
-    // Who prints went away: the process is about to end.
-    let _ = receiver.told.send(received).await;
+    // Senders are answered also while nobody reads what is printed.
+    if receiver.told.try_send(received).is_err() {
+        receiver.unprinted.fetch_add(1, Ordering::Relaxed);
+    }
     (status, answer).into_response()
 }
 
 impl Receiver {
-    /// The file of the key that fits, or the answer to a request that is not believed.
-    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<Option<String>, (StatusCode, String)> {
+    /// The file of the key that fits, or why a request is not believed.
+    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<Option<String>, String> {
         if method != Method::POST {
-            let why = format!("a callback is a POST, not a {method}");
-            return Err((StatusCode::METHOD_NOT_ALLOWED, why));
+            return Err(format!("a callback is a POST, not a {method}"));
         }
         let Some(verifier) = &self.verifier else {
             return Ok(None);
         };
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        // One that is there but no text fits nothing.
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("no text"));
         let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
         match verifier.verify(header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER), now) {
             Ok(key) => Ok(self.key_files.get(key).cloned()),
-            Err(refusal) => Err((StatusCode::FORBIDDEN, refusal.to_string())),
+            Err(refusal) => Err(refusal.to_string()),
         }
     }
 }

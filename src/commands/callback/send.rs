@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,8 +16,6 @@ use crate::domain::{AuthKey, event_types};
 
 /// More of an answer is not read: the service does not read it at all.
 const MOST_ANSWER: usize = 4096;
-/// The largest body that can be sent from a file.
-const MOST_BODY: u64 = 1 << 20;
 
 /// What came of one event that was sent.
 #[derive(Debug, Serialize)]
@@ -89,18 +86,13 @@ fn known(event_type: &str) -> Result<&'static Sample, String> {
 
 fn own_body(path: &Path) -> Result<String, Failure> {
     let bytes = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .take(MOST_BODY)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::unknown(format!("cannot read stdin: {error}")))?;
-        bytes
+        files::read_from(std::io::stdin().lock(), "standard input")?
     } else {
-        files::read(path)?.to_vec()
+        files::read(path)?
     };
     let name = path.display();
-    let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("--body {name} is not UTF-8 text")))?;
+    let text =
+        String::from_utf8(bytes.to_vec()).map_err(|_| Failure::usage(format!("--body {name} is not UTF-8 text")))?;
     match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(_) => Ok(text),
         Err(error) => Err(Failure::usage(format!("--body {name} is not JSON: {error}"))),
@@ -127,9 +119,7 @@ fn client(args: &SendArgs, to: &str, patience: Duration) -> Result<Client, Failu
             certificates.ok_or_else(|| Failure::usage(format!("there is no PEM certificate in {}", path.display())))?;
         builder = builder.tls_certs_merge(certificates);
     }
-    builder
-        .build()
-        .map_err(|error| Failure::unknown(format!("cannot set up TLS: {}", in_words(&error, patience))))
+    builder.build().map_err(|error| Failure::no_tls(&error))
 }
 
 fn is_local(url: &str) -> bool {

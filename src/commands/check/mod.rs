@@ -12,6 +12,9 @@ mod secrets;
 
 pub use finding::{Finding, Report};
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use kube::Resource as _;
 
 use super::{Exit, Failure, Outcome, Output, warn};
@@ -37,11 +40,29 @@ pub fn run(args: &CheckArgs) -> Outcome {
     })
 }
 
-/// A file of a directory that is no YAML and does not speak of our kind either: a template of a chart.
+/// A file of a directory that is no YAML: a template, or one that does not speak of our kind either.
 pub(in crate::commands) fn is_passed_over(source: &Source) -> bool {
-    source.in_directory
-        && !source.text.contains(&*VodMessageCallback::group(&()))
-        && manifests::parse(&source.text).1.is_some()
+    let may_be_ours = source.text.contains(&*VodMessageCallback::group(&())) && !source.text.contains("{{");
+    source.in_directory && !may_be_ours && manifests::parse(&source.text).1.is_some()
+}
+
+/// Of two manifests of one resource in a file the second would undo the first. Different files may be for different
+/// clusters.
+fn find_repeated(resources: &[object::Object<'_>], report: &mut Report) {
+    let mut seen = HashMap::new();
+    for resource in resources.iter().filter(|resource| !resource.name().is_empty()) {
+        let place = format!("{}:{}", resource.source.name, resource.root.at.line);
+        match seen.entry((resource.source.order, resource.namespace(), resource.name())) {
+            Entry::Vacant(first) => {
+                first.insert(place);
+            }
+            Entry::Occupied(first) => {
+                let message = format!("the resource is in {} already", first.get());
+                let finding = resource.finding(resource.root.at, "metadata.name", message);
+                report.add(finding.fix("keep one of them"));
+            }
+        }
+    }
 }
 
 /// Checks manifests against the CRD of this version.
@@ -59,7 +80,7 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
             object::sort(source, document, &mut report, &mut resources, &mut secrets);
         }
         if broken.is_some() && is_passed_over(source) {
-            report.skip("file that is no YAML");
+            report.skip("text file");
         } else if let Some(broken) = broken {
             report.add(Finding::new(
                 source,
@@ -73,6 +94,7 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
     for resource in &resources {
         resource.check(&schema, &mut report);
     }
+    find_repeated(&resources, &mut report);
     secrets::check(&resources, &secrets, &mut report);
     report
         .findings

@@ -109,8 +109,12 @@ pub(super) fn sort<'s>(
     let (version, kind) = (text("apiVersion"), text("kind"));
     let (our_version, our_kind) = (VodMessageCallback::api_version(&()), VodMessageCallback::kind(&()));
     let at = |key| document.entry(key).map_or(document.at, |entry| entry.value.at);
-    if kind.ends_with("List") && document.get("items").is_some() {
-        for item in document.get("items").map(Node::items).unwrap_or_default() {
+    if let Some(items) = document.get("items").filter(|_| kind.ends_with("List")) {
+        if !matches!(items.content, Content::List(_) | Content::Null) {
+            let finding = Finding::new(source, items.at, kind, "items", "must be a list".to_owned());
+            report.add(finding.fix("write each item after a -"));
+        }
+        for item in items.items() {
             sort(source, item.clone(), report, resources, secrets);
         }
         return;
@@ -120,7 +124,9 @@ pub(super) fn sort<'s>(
     if !ours {
         match (version, kind) {
             ("v1", "Secret") => secrets.push(Object { source, root: document }),
-            ("", "") if source.in_directory || is_kustomization(source) => report.skip("other file"),
+            ("", "") if is_kustomization(source) => report.skip("other file"),
+            // A values file, a Chart.yaml.
+            ("", _) | (_, "") if source.in_directory => report.skip("other file"),
             ("", _) | (_, "") => {
                 let what = match document.content {
                     Content::Map(_) => "no Kubernetes manifest: apiVersion or kind is missing",

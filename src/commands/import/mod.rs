@@ -226,9 +226,6 @@ fn write_keys(path: &Path, all: &[Imported]) -> Result<(), Failure> {
 }
 
 fn print(format: OutputFormat, all: &[Imported]) -> Result<(), Failure> {
-    if all.is_empty() {
-        return Ok(());
-    }
     let mut text = String::new();
     for (count, imported) in all.iter().enumerate() {
         let separator = if count > 0 { "---\n" } else { "" };

@@ -101,7 +101,7 @@ fn name_of(node: &Node, namespace: &str) -> (ObjectName, bool) {
 
 fn resource(node: &Node, file: &str, namespace: &str, loaded: &mut Loaded) -> Result<(), Failure> {
     let place = format!("{file}:{}", node.at.line);
-    let refused = |why: &str| Err(Failure::unknown(format!("{place}: {why}; see vod-operator check")));
+    let refused = |why: &str| Err(Failure::unknown(format!("{place}: {why}")));
     let (name, named) = name_of(node, namespace);
     if !named {
         return refused("metadata.name is missing");

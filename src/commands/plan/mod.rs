@@ -13,7 +13,7 @@ mod verdict;
 use std::collections::HashSet;
 
 use self::inputs::Sources;
-use self::item::Report;
+use self::item::{Item, Report, Verdict};
 use self::load::{DEFAULT_NAMESPACE, Loaded, load};
 use self::secrets::Secrets;
 use self::subject::{of_cluster, of_files};
@@ -22,7 +22,7 @@ use super::credentials::Own;
 use super::service::Service;
 use super::{Exit, Failure, Outcome, Output, check, warn};
 use crate::api::VodMessageCallback;
-use crate::cli::PlanArgs;
+use crate::cli::{OutputFormat, PlanArgs};
 use crate::manifests::{self, Source};
 
 /// Plans, and prints the plan.
@@ -49,6 +49,9 @@ pub async fn run(args: &PlanArgs) -> Outcome {
     if let Some(refused) = refused_by_the_schema(&sources)? {
         warn(refused.to_text().trim_end());
         warn("error: the API server would refuse this, so there is nothing to plan");
+        if args.output.output != OutputFormat::Text {
+            Output::stdout().result(args.output.output, "", &Report::of(refusals(&refused)))?;
+        }
         return Ok(Exit::Findings);
     }
     let loaded = load(&sources, namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE))?;
@@ -93,6 +96,35 @@ fn refused_by_the_schema(sources: &[Source]) -> Result<Option<check::Report>, Fa
         .findings
         .retain(|finding| !finding.resource.starts_with("Secret "));
     Ok((!report.findings.is_empty()).then_some(report))
+}
+
+/// What is refused, a resource each, for programs.
+fn refusals(refused: &check::Report) -> Vec<Item> {
+    let mut items: Vec<Item> = Vec::new();
+    for finding in &refused.findings {
+        let (_, name) = finding.resource.rsplit_once(' ').unwrap_or_default();
+        let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+        let message = format!("{}: {}", finding.field, finding.message);
+        match items
+            .last_mut()
+            .filter(|item| item.namespace == namespace && item.name == name)
+        {
+            Some(item) => {
+                item.verdict.message.push_str("; ");
+                item.verdict.message.push_str(&message);
+            }
+            None => items.push(Item {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                source: Some(format!("{}:{}", finding.file, finding.line)),
+                region: String::new(),
+                app_id: String::new(),
+                account: None,
+                verdict: Verdict::refuse(message),
+            }),
+        }
+    }
+    items
 }
 
 fn exit(report: &Report) -> Exit {
@@ -153,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_found_out_weighs_more_than_what_was() {
-        use self::item::{Action, Item, Verdict};
+        use self::item::Action;
         let item = |action| Item {
             namespace: String::new(),
             name: String::new(),
