@@ -47,8 +47,8 @@ run: rust-tools ## Run the operator on the cluster of your KUBECONFIG, with the 
 
 .PHONY: test
 test: control-plane ## Run all tests
-	@$(SAY) "the tests, with cargo (about 2 minutes to build the first time)"
-	cargo test --workspace --locked
+	@$(SAY) "the tests, with cargo (about 2 minutes to build the first time); beside them the chart's test tools, with go (the first time)"
+	@hack/beside "hack/tools chart" cargo test --workspace --locked
 	@hack/chart-tests
 	@hack/receiver-tests
 
