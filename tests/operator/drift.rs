@@ -174,7 +174,7 @@ async fn a_service_that_rewrites_values_is_not_fought() {
 async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
     let stage = Stage::set().await;
     stage.endpoint.world().behaviour.path = Some("/elsewhere".to_owned());
-    let _operator = stage.operator(&["--check-interval", "3s"]).await;
+    let operator = stage.operator(&["--check-interval", "3s"]).await;
     stage.apply(&stage.http("vain")).await;
     let status = stage.not_ready("vain", "Contested").await;
     assert!(
@@ -182,6 +182,10 @@ async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
         "it says what can be done: {status}"
     );
     assert_eq!(stage.sets("vain"), 6, "the first one and five corrections");
+    let metrics = operator.metrics().await.unwrap();
+    let corrected = metrics.sum("vod_operator_drift_total", &[("outcome", "corrected")]);
+    assert!(corrected < 0.5, "none of them was held: {corrected}");
+    assert_eq!(stage.status("vain").await["lastDrift"]["outcome"], "contested");
     stage.endpoint.world().behaviour.path = None;
     stage.ready("vain", "").await;
 }

@@ -11,6 +11,7 @@ mod auth_keys;
 mod crd;
 mod credentials;
 mod deletion;
+mod deletion_and_restart;
 mod drift;
 mod failures;
 mod idempotence;

@@ -1,0 +1,91 @@
+//! Contract 3, "Deletion", where the operator is another process than the one that applied the setting, and where no
+//! call is needed.
+
+use harness::{ApiProxy, eventually};
+use serde_json::json;
+use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
+
+use crate::stage::{Stage, app};
+
+/// Killed between a Set and its report, the operator does not know what it set; that its first attempt to remove it
+/// fails does not mean that there is nothing to remove.
+#[tokio::test]
+async fn what_a_process_that_is_gone_may_have_set_is_removed_also_at_the_second_attempt() {
+    let stage = Stage::set().await;
+    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    proxy.hold(&["vodmessagecallbacks/half/status"]);
+    let operator = stage
+        .builder(&["--check-interval", "1h"])
+        .kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap())
+        .start()
+        .await
+        .unwrap();
+    stage.apply(&stage.http("half")).await;
+    eventually("it is set", async || stage.live("half").is_some())
+        .await
+        .unwrap();
+    operator.kill().await.unwrap();
+    assert_eq!(
+        stage.status("half").await["applied"],
+        json!(null),
+        "nobody could say so"
+    );
+    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+    stage.cluster.delete_vmc(&stage.ns, "half").await.unwrap();
+    let _operator = stage
+        .operator(&["--check-interval", "1h", "--deletion-grace", "1h"])
+        .await;
+    stage.not_ready("half", "SecretNotFound").await;
+    stage.cluster.access_key(&stage.ns, KEY_ID, KEY_SECRET).await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "half").await.unwrap();
+    assert_eq!((stage.deletes("half"), stage.live("half")), (1, None));
+}
+
+/// That a deletion was held up is known from its status, too.
+#[tokio::test]
+async fn retain_after_a_restart_says_what_stays() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("stays")).await;
+    stage.ready("stays", "Applied").await;
+    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+    stage.cluster.delete_vmc(&stage.ns, "stays").await.unwrap();
+    stage.not_ready("stays", "SecretNotFound").await;
+    operator.kill().await.unwrap();
+    let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
+    stage.cluster.patch_vmc(&stage.ns, "stays", &retain).await.unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.cluster.wait_gone(&stage.ns, "stays").await.unwrap();
+    stage.cluster.wait_event(&stage.ns, "stays", "Released").await.unwrap();
+    assert!(stage.live("stays").is_some());
+}
+
+/// What needs no call does not wait for the quota of calls: the account rests here for longer than this test lasts.
+#[tokio::test]
+async fn what_was_never_applied_goes_while_its_account_rests() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("owner")).await;
+    stage.ready("owner", "Applied").await;
+    stage.older("owner").await;
+    let owners = app("owner");
+    stage.apply(&stage.http("loser").app_id(&owners)).await;
+    stage.not_ready("loser", "Conflict").await;
+    let rests = Fault::always(How::Code {
+        status: 400,
+        code: "Throttling.User".into(),
+        message: String::new(),
+        headers: vec![("x-acs-retry-after".into(), "280000".into())],
+    });
+    stage.endpoint.world().faults.push(rests.action("SetMessageCallback"));
+    let moved = json!({ "url": "https://hooks.example.com/moved" });
+    stage.apply(&stage.http("owner").field("http", moved)).await;
+    stage.not_ready("owner", "Throttled").await;
+    stage.apply(&stage.http("fresh")).await;
+    stage.not_ready("fresh", "Throttled").await;
+    let calls = stage.endpoint.world().calls().len();
+    for name in ["loser", "fresh"] {
+        stage.delete(name).await;
+    }
+    assert_eq!(stage.endpoint.world().calls().len(), calls);
+}
