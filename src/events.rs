@@ -91,16 +91,18 @@ impl EventReason {
     /// How often the same warning is told.
     fn told(self) -> HowOften {
         match self {
-            Self::DriftDetected => HowOften::EachTime,
             Self::UnlistedEventType
             | Self::SingleAiEventType
             | Self::InternalMnsEndpoint
             | Self::UnreachableUrl
             | Self::Replacing
             | Self::ReadBackDiffers => HowOften::OncePerGeneration,
-            Self::LeftBehind | Self::NotOurs | Self::Released | Self::AccountChanged | Self::Condition(_) => {
-                HowOften::OncePerIncident
-            }
+            Self::DriftDetected
+            | Self::LeftBehind
+            | Self::NotOurs
+            | Self::Released
+            | Self::AccountChanged
+            | Self::Condition(_) => HowOften::OncePerIncident,
             // These are no warnings.
             Self::DriftCorrected | Self::Deleted => HowOften::EachTime,
         }

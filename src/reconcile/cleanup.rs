@@ -66,7 +66,7 @@ async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// A deletion that was held up and is released by another policy says what stays; one that was never to remove
+/// A deletion that was under way or held up and is released by another policy says what stays; one that was never to remove
 /// anything has nothing to say.
 fn kept_notice(pass: &Pass) -> Option<Notice> {
     let ready = pass
@@ -75,8 +75,13 @@ fn kept_notice(pass: &Pass) -> Option<Notice> {
         .iter()
         .find(|condition| condition.type_ == "Ready");
     let held_up = ready.is_some_and(|condition| condition.message.starts_with(HELD_UP));
-    let kept = held_up && pass.status.applied.is_some() && pass.resource.spec.deletion_policy == DeletionPolicy::Retain;
+    let stopped = (held_up || pass.entry.lock().was_to_be_removed) && !is_loser(pass);
+    let kept = stopped && pass.status.applied.is_some() && pass.resource.spec.deletion_policy == DeletionPolicy::Retain;
     kept.then(|| Notice::warning(EventReason::Released, left_behind(pass, "deletionPolicy is Retain now")))
+}
+
+fn is_loser(pass: &Pass) -> bool {
+    matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. })
 }
 
 fn left_behind(pass: &Pass, why: &str) -> String {
@@ -90,7 +95,7 @@ fn left_behind(pass: &Pass, why: &str) -> String {
 
 /// What this resource may have left at the service, if anything is to be done about it.
 pub fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
-    if matches!(pass.ctx.ownership().ownership_of(&pass.uid), Ownership::Loser { .. }) {
+    if is_loser(pass) {
         return Vec::new();
     }
     // The deletion itself was one generation. What was said before it holds unless a Secret changed after that.

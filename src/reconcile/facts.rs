@@ -143,6 +143,13 @@ pub fn moved_account<'a>(before: Option<&'a str>, account: &'a AccountKey) -> Op
     (old != new.0).then_some((old, new))
 }
 
+/// Whether a resource that goes leaves its setting where it is.
+pub fn keeps(spec: &VodMessageCallbackSpec) -> bool {
+    spec.deletion_policy == DeletionPolicy::Retain
+        || spec.suspend
+        || spec.management_policy == ManagementPolicy::Observe
+}
+
 /// What a resource that goes may have left at the service, if anything is to be done about it: what it applied, what it
 /// sent without an answer, and, where it `may_be_set`, what the spec says: a process may have ended between a Set and
 /// its report.
@@ -151,10 +158,7 @@ pub fn settings_to_remove(
     status: &VodMessageCallbackStatus,
     may_be_set: bool,
 ) -> Vec<AppliedSetting> {
-    let keeps = spec.deletion_policy == DeletionPolicy::Retain
-        || spec.suspend
-        || spec.management_policy == ManagementPolicy::Observe;
-    if keeps {
+    if keeps(spec) {
         return Vec::new();
     }
     let of_the_spec = may_be_set.then(|| convert::applied(spec, None));

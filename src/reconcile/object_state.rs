@@ -37,6 +37,8 @@ pub struct ObjectState {
     pub late_attempts: LateAttempts,
     /// The last account that the status named.
     pub account: Option<String>,
+    /// Its deletion was seen while its policy was to remove the setting.
+    pub was_to_be_removed: bool,
     /// Our finalizer was taken off, which the watch may not show yet.
     pub is_released: bool,
     /// What the metric counts it under.

@@ -18,7 +18,7 @@ use super::next_action::{End, Facts, Next, next_action};
 use super::object_state::{Entry, Live, Schedule, Sets, Shown};
 use super::report::{self, StatusUpdate, current_status};
 use super::trigger::{Due, Retry, RetryInputs, View, due};
-use super::{claims, cleanup, convert, finalizer, secrets};
+use super::{claims, cleanup, convert, facts, finalizer, secrets};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::ownership::{ObjectName, Ownership};
@@ -107,6 +107,7 @@ impl Pass {
             if status.account_id.is_some() {
                 state.account.clone_from(&status.account_id);
             }
+            state.was_to_be_removed |= inputs.deleting && !facts::keeps(&resource.spec);
             state.shown = match inputs.deleting {
                 true => Shown::Deleting,
                 false => Shown::Reason(ready_reason(&status.conditions).unwrap_or(Reason::Progressing)),

@@ -5,6 +5,7 @@
 //! throttled account, a token that is no longer good) is taken to heart.
 
 mod access;
+mod changes;
 mod shared_reads;
 mod turn;
 
@@ -19,6 +20,7 @@ use crate::credentials::{CredentialProvider, Identities};
 use crate::domain::LiveSetting;
 use crate::lease::Claim;
 use crate::quota::{Answered, Calls, NoPermit, Urgency};
+use self::changes::Changes;
 
 pub use access::{Access, Source};
 pub use shared_reads::SharedReads;
@@ -54,6 +56,7 @@ pub struct Service {
     identities: Arc<Identities>,
     claim: Claim,
     reads: SharedReads<LiveRead, Unserved>,
+    changes: Changes,
 }
 
 impl Service {
@@ -72,6 +75,7 @@ impl Service {
             identities,
             claim,
             reads: SharedReads::new(|unserved| matches!(unserved, Unserved::Call(_))),
+            changes: Changes::default(),
         }
     }
 
@@ -111,9 +115,7 @@ impl Service {
                 self.vod.set(&access.endpoint, &access.credentials, parameters).await
             }),
         );
-        let result = turn.away(call).await;
-        self.forget_unless_refused(access, result.as_ref().err());
-        result
+        self.change(access, turn, call).await
     }
 
     /// Calls DeleteMessageCallback, if that is `still_wanted` when its turn has come. Returns the RequestId; none
@@ -136,7 +138,24 @@ impl Service {
                 Ok(deleted.request_id)
             }),
         );
-        let result = turn.away(call).await;
+        self.change(access, turn, call).await
+    }
+
+    async fn change<T>(
+        &self,
+        access: &Access,
+        turn: &Turn,
+        call: impl Future<Output = Result<T, Unserved>>,
+    ) -> Result<T, Unserved> {
+        let alone = async {
+            let _others_wait = tokio::select! {
+                biased;
+                guard = self.changes.begin(access.key()) => guard,
+                () = turn.interrupted.cancelled() => return Err(Unserved::Outdated),
+            };
+            call.await
+        };
+        let result = turn.away(alone).await;
         self.forget_unless_refused(access, result.as_ref().err());
         result
     }

@@ -124,6 +124,27 @@ async fn retain_at_the_last_moment_lets_go() {
     stage.cluster.wait_event(&stage.ns, "late", "Released").await.unwrap();
 }
 
+/// Also before anything failed: the deletion waits for an answer, and nothing was said of it yet.
+#[tokio::test]
+async fn retain_while_the_deletion_is_under_way_says_what_stays() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("away")).await;
+    stage.ready("away", "Applied").await;
+    let slow = Fault::always(vod_endpoint::How::Delay { ms: 3000 }).action("GetMessageCallback");
+    stage.endpoint.world().faults.push(slow.app(&app("away")));
+    let gets = stage.gets("away");
+    stage.cluster.delete_vmc(&stage.ns, "away").await.unwrap();
+    eventually("it is read", async || stage.gets("away") > gets)
+        .await
+        .unwrap();
+    let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
+    stage.cluster.patch_vmc(&stage.ns, "away", &retain).await.unwrap();
+    stage.cluster.wait_gone(&stage.ns, "away").await.unwrap();
+    assert!(stage.live("away").is_some());
+    stage.cluster.wait_event(&stage.ns, "away", "Released").await.unwrap();
+}
+
 #[tokio::test]
 async fn one_that_is_gone_already_is_success() {
     let stage = Stage::set().await;

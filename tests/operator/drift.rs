@@ -186,6 +186,9 @@ async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
     let corrected = metrics.sum("vod_operator_drift_total", &[("outcome", "corrected")]);
     assert!(corrected < 0.5, "none of them was held: {corrected}");
     assert_eq!(stage.status("vain").await["lastDrift"]["outcome"], "contested");
+    let told = stage.cluster.events(&stage.ns, "vain").await.unwrap();
+    let drift = told.iter().filter(|e| e.reason.as_deref() == Some("DriftDetected"));
+    assert_eq!(drift.count(), 1, "the same trouble is told once");
     stage.endpoint.world().behaviour.path = None;
     stage.ready("vain", "").await;
 }
