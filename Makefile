@@ -53,7 +53,7 @@ test: control-plane ## Run all tests
 	@hack/receiver-tests
 
 .PHONY: test-versions
-test-versions: control-plane-tools ## Test on the oldest supported Kubernetes, and with Helm 3
+test-versions: control-plane-tools ## Test on the oldest and the newest supported Kubernetes, with Helm 3 and 4
 	hack/test-versions
 
 .PHONY: lint
