@@ -399,10 +399,15 @@ mod tests {
     }
 
     #[test]
-    fn drift_and_what_went_well_are_told_each_time() {
+    fn drift_is_told_again_after_it_was_corrected_and_what_went_well_each_time() {
         let (events, mut written) = Events::new("one");
+        let drift = || events.publish(&resource(1), Notice::warning(EventReason::DriftDetected, "the same"));
+        drift();
+        drift();
+        assert_eq!(told(&mut written), 1, "a correction that is not held is no end of it");
         for _ in 0..2 {
-            events.publish(&resource(1), Notice::warning(EventReason::DriftDetected, "the same"));
+            events.well("uid");
+            drift();
             events.publish(&resource(1), Notice::normal(EventReason::DriftCorrected, "the same"));
         }
         assert_eq!(told(&mut written), 4);

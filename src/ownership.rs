@@ -43,6 +43,7 @@ impl OwnershipIndex {
             let hidden = |owner: &&ObjectName| self.refused.contains(&owner.namespace);
             if contender.lost_to.is_none() && before.place() == contender.place() {
                 contender.lost_to = before.lost_to.as_ref().filter(hidden).cloned();
+                contender.lost_in.clone_from(&before.lost_in);
             }
             if *before == contender {
                 return Vec::new();
@@ -162,7 +163,7 @@ impl OwnershipIndex {
             };
         }
         let hidden = |owner: &&ObjectName| self.refused.contains(&owner.namespace);
-        if let Some(owner) = contender.lost_to.as_ref().filter(hidden) {
+        if let Some(owner) = contender.still_lost_to().filter(hidden) {
             return Ownership::Loser { owner: owner.clone() };
         }
         if let Some(namespace) = self.unlisted.first() {

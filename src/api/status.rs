@@ -63,6 +63,11 @@ pub struct VodMessageCallbackStatus {
 }
 
 impl VodMessageCallbackStatus {
+    /// Whose account the applied setting is in, also while the credentials are refused.
+    pub fn account_of_the_setting(&self) -> Option<&str> {
+        self.account_id.as_deref().or(self.setting_account_id.as_deref())
+    }
+
     /// Nobody has said anything about the object yet. The generation alone does not tell: the CRD gives new objects one.
     pub fn is_fresh(&self) -> bool {
         self.conditions.is_empty()

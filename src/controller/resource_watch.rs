@@ -98,6 +98,10 @@ impl Follower<'_> {
             }
             Event::InitDone => {
                 let listing = std::mem::take(&mut self.listing);
+                for resource in listing.values() {
+                    let (uid, version) = (resource.uid().unwrap_or_default(), resource.resource_version());
+                    self.ctx.object_states.caught_up(&uid, &version.unwrap_or_default());
+                }
                 self.ctx.stores.replace(self.namespace, listing);
                 self.roster.list_ends()
             }
@@ -219,6 +223,11 @@ fn contender(ctx: &Context, resource: &VodMessageCallback) -> Contender {
         claim: claims::claim_of(ctx, resource),
         contends: contends(resource),
         lost_to: lost.and_then(|condition| owner_in(&condition.message)),
+        lost_in: resource
+            .status
+            .as_ref()
+            .and_then(|status| status.account_id.clone())
+            .map(AccountId),
     }
 }
 
@@ -242,6 +251,7 @@ fn claim_of_unreadable(object: &DynamicObject) -> Option<Contender> {
         claim: Claim::Proven(AccountKey::Account(AccountId(account.to_owned()))),
         contends: text("/spec/managementPolicy") != Some("Observe"),
         lost_to: None,
+        lost_in: None,
     })
 }
 

@@ -120,6 +120,8 @@ impl Runner {
 
     fn tick(&mut self) {
         let now = Instant::now();
+        // Also while no place is free: a moment that has passed must not be waited for again.
+        self.ctx.queue().wake_rested(now);
         for _ in 0..AT_ONCE {
             let Some(name) = self.looks.pop(now) else { break };
             self.look(&name, Position::Tail);

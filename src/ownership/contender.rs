@@ -5,7 +5,7 @@ use std::fmt;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::domain::{AccountKey, AppId, SettingRegion};
+use crate::domain::{AccountId, AccountKey, AppId, SettingRegion};
 
 /// Older comes first; of two in one second, the lower uid.
 pub(super) type Rank = (Timestamp, String);
@@ -88,6 +88,8 @@ pub struct Contender {
     pub contends: bool,
     /// The owner that its status names, while it is in conflict.
     pub lost_to: Option<ObjectName>,
+    /// The account in which it lost, as far as its status names one.
+    pub lost_in: Option<AccountId>,
 }
 
 impl Contender {
@@ -106,6 +108,15 @@ impl Contender {
 
     pub(super) fn rank(&self) -> Rank {
         (self.created, self.uid.clone())
+    }
+
+    /// The owner that its status names, unless its credentials are another account's by now.
+    pub(super) fn still_lost_to(&self) -> Option<&ObjectName> {
+        let moved = match (self.claim.account().and_then(AccountKey::account), &self.lost_in) {
+            (Some(now), Some(then)) => now != then,
+            _ => false,
+        };
+        self.lost_to.as_ref().filter(|_| !moved)
     }
 
     pub(super) fn is_unasked(&self) -> bool {

@@ -22,6 +22,7 @@ fn contender(name: u8, created: i64, claim: Claim, contends: bool) -> Contender 
         claim,
         contends,
         lost_to: None,
+        lost_in: None,
     }
 }
 
@@ -249,6 +250,27 @@ fn a_namespace_that_is_refused_keeps_the_owner_that_a_loser_names() {
     index.upsert(contender(2, 20, proven(1), true));
     assert_eq!(index.ownership_of("uid-2"), lost, "whatever its status says meanwhile");
     assert_eq!(names(&index.listed("other")), ["r2"], "the owner is gone");
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
+}
+
+/// It did what the message asks for: its credentials are another account's now.
+#[test]
+fn a_loser_that_moved_to_another_account_is_no_loser_any_more() {
+    let mut index = OwnershipIndex::default();
+    let mut owner = called("r1");
+    owner.namespace = "other".into();
+    let AccountKey::Account(lost_in) = account(1) else {
+        panic!()
+    };
+    index.upsert(Contender {
+        lost_to: Some(owner.clone()),
+        lost_in: Some(lost_in),
+        ..contender(2, 20, Claim::NotAsked, true)
+    });
+    index.cannot_list("other");
+    index.proven("uid-2", account(1));
+    assert_eq!(index.ownership_of("uid-2"), Ownership::Loser { owner });
+    index.proven("uid-2", account(2));
     assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
 }
 

@@ -408,7 +408,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.entries.get(key).is_some_and(|entry| entry.running)
     }
 
-    fn wake_rested(&mut self, now: Instant) {
+    /// Has the lines whose rest is over take turns again.
+    pub fn wake_rested(&mut self, now: Instant) {
         while self.resting.first().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, line)) = self.resting.pop_first() {
                 self.offer(&line);

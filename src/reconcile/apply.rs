@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::carry_out::carry_out;
 use super::claims::{self, Learned};
 use super::decide::{OwedReadBack, Plan};
+use super::drift::Drift;
 use super::facts::{self, Facts, Known};
 use super::failure::Failure;
 use super::next_action::End;
@@ -14,8 +15,8 @@ use super::observe::{self, Inputs};
 use super::pass::Pass;
 use super::report::{ChecksFail, StatusUpdate, last_error};
 use super::trigger::Due;
-use super::{act, finalizer, warnings};
-use crate::api::ManagementPolicy;
+use super::{act, convert, finalizer, warnings};
+use crate::api::{DriftOutcome, ManagementPolicy};
 use crate::events::{EventReason, Notice};
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
@@ -111,7 +112,13 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     if !moved {
         note_account();
     }
-    Box::pin(observe::ownership(pass, turn)).await?;
+    if let Err(failure) = Box::pin(observe::ownership(pass, turn)).await {
+        if failure.told().is_some_and(|told| told.reason == Reason::Conflict) {
+            pass.seen().left_behind = left_behind;
+            note_account();
+        }
+        return Err(failure);
+    }
     pass.join_line(access)?;
     // Whatever came up meanwhile, a suspension or the end of the process, comes before the first call.
     if turn.interrupted.is_cancelled() {
@@ -156,7 +163,10 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     };
     let (plan, live) = match observed.decide(live.as_deref().map(Option::as_ref)) {
         Plan::ReadAgain => {
-            let live = act::read_again(pass, turn, access).await?;
+            // Where that fails it is still owed.
+            let live = act::read_again(pass, turn, access)
+                .await
+                .inspect_err(|_| pass.note_live(known))?;
             let again = facts.observed(OwedReadBack::Second);
             (again.decide(Some((*live).as_ref())), Some(live))
         }
@@ -210,9 +220,6 @@ fn moved_account(pass: &Pass, inputs: &Inputs) -> (bool, Option<Notice>) {
 fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     let told = failure.told()?;
     let seen = pass.seen().clone();
-    if !told.passes {
-        pass.entry.lock().failing.ended();
-    }
     // A role that STS does not give is as good as refused; what VOD does not permit was asked for by somebody.
     let refused =
         told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.resolved);
@@ -223,6 +230,8 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
         handled: pass.inputs.requested.clone(),
         account: evidence.account,
         endpoint: seen.endpoint,
+        // The setting is another one's: what was applied before does not tell what is there when this one takes over.
+        forget_applied: told.reason == Reason::Conflict,
         // What may have been carried out must be known when the resource goes, also to another process.
         unconfirmed: seen.sent.map(Some),
         ..StatusUpdate::default()
@@ -232,7 +241,9 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     if rests && pass.status.last_error.is_some() {
         update.last_error = None;
     }
-    if told.passes && pass.holds_generation() {
+    // Nor does it end a dispute: after a restart the status is all that is known of it.
+    let is_check = pass.due != Due::Change && pass.is_disputed();
+    if told.passes && (pass.holds_generation() || is_check) {
         // A check that fails in passing leaves the words as they are, until checks have failed for long.
         let since = pass
             .entry
@@ -250,10 +261,8 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
             None if pass.due != Due::Change => update.last_error = None,
             None => {}
         }
-    } else if told.passes && pass.due != Due::Change && pass.is_disputed() {
-        // Nor does it end a dispute: after a restart the status is all that is known of it.
-        update.last_error = None;
     } else {
+        pass.entry.lock().failing.ended();
         // What waits for a retry must find its Secrets changed again after a restart.
         update.observed_secrets = (!told.passes).then_some(evidence.secrets);
         update.outcome = Some(Outcome {
@@ -263,6 +272,23 @@ fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
         update
             .events
             .push(Notice::warning(EventReason::of(told.reason), told.message));
+        if told.reason == Reason::Conflict {
+            update.events.extend(seen.left_behind);
+        }
+        if let Some(found) = seen.drift.filter(|_| !told.passes) {
+            let drift = Drift {
+                outcome: DriftOutcome::Reported,
+                found,
+            };
+            let meant = Drift {
+                outcome: DriftOutcome::Corrected,
+                found: drift.found.clone(),
+            };
+            update.events.push(meant.notice(false));
+            let known = pass.status.last_drift.as_ref().map(|last| &last.differences);
+            let is_news = known != Some(&convert::differences(&drift.found));
+            update.drift = Some(drift).filter(|_| is_news);
+        }
     }
     Some(update)
 }

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::observe::Inputs;
 use super::pass::Pass;
 use super::report::StatusUpdate;
-use crate::api::{DriftOutcome, LastError};
+use crate::api::{AppliedSetting, DriftOutcome, LastError};
 use crate::domain::{FieldDifference, LiveSetting, ReadBack};
 use crate::events::{EventReason, Notice};
 use crate::schedule::Correction;
@@ -76,7 +76,13 @@ pub async fn carry_out(
         Plan::ReportDrift(found) => Ok(reported_drift(pass, found)),
         Plan::ReportObserved(found) => {
             let reported = convert::observed(live, pass.status.reported.as_ref(), !found.is_empty());
+            // It owns nothing meanwhile: which key is in force is not known any more.
+            let applied = pass.status.applied.clone().map(|applied| AppliedSetting {
+                auth_key_secret: None,
+                ..applied
+            });
             Ok(StatusUpdate {
+                applied,
                 reported: Some(reported),
                 ..observed(pass, found)
             })
@@ -197,11 +203,7 @@ async fn correct(
     let now = Instant::now();
     let correction = pass.entry.lock().contest.on_drift(now, pass.interval);
     if let Correction::Hold { .. } = correction {
-        let message = format!(
-            "somebody else keeps changing {}: corrections are paused and tried again once in 10 check intervals; \
-             find the other writer (another cluster, a script, the console), or write the value as the service reports it",
-            convert::field_list(&found)
-        );
+        let outcome = contested_outcome(&found);
         let is_news = ready_reason(&pass.status.conditions) != Some(Reason::Contested);
         let drift = is_news.then(|| Drift {
             outcome: DriftOutcome::Contested,
@@ -209,8 +211,11 @@ async fn correct(
         });
         return Ok(StatusUpdate {
             drift,
-            events: vec![Notice::warning(EventReason::of(Reason::Contested), message.clone())],
-            ..differing(Reason::Contested, message, found)
+            events: vec![Notice::warning(
+                EventReason::of(Reason::Contested),
+                outcome.message.clone(),
+            )],
+            ..said(outcome)
         });
     }
     let drift = Drift {
@@ -218,13 +223,24 @@ async fn correct(
         found,
     };
     let fields = found_words(&drift.found);
+    pass.seen().drift = Some(drift.found.clone());
     let mut update = set(pass, turn, inputs, "drift", fields, Reason::DriftCorrected).await?;
-    pass.entry.lock().contest.corrected(now);
-    update.events.insert(0, drift.notice(false));
+    pass.seen().drift = None;
     let held = update
         .outcome
         .as_ref()
         .is_some_and(|outcome| outcome.reason == Reason::DriftCorrected);
+    let contested = {
+        let mut state = pass.entry.lock();
+        state.contest.corrected(now, held);
+        state.contest.is_contested()
+    };
+    if contested && !held {
+        // One attempt more that did not last is no other trouble.
+        update.outcome = Some(contested_outcome(&drift.found));
+        update.last_error = None;
+    }
+    update.events.insert(0, drift.notice(false));
     update.drift = Some(Drift {
         outcome: if held {
             DriftOutcome::Corrected
@@ -234,6 +250,18 @@ async fn correct(
         ..drift
     });
     Ok(update)
+}
+
+fn contested_outcome(found: &[FieldDifference]) -> Outcome {
+    let message = format!(
+        "somebody else keeps changing {}: corrections are paused and tried again once in 10 check intervals; \
+         find the other writer (another cluster, a script, the console), or write the value as the service reports it",
+        convert::field_list(found)
+    );
+    Outcome {
+        differences: found.to_vec(),
+        ..Outcome::new(Reason::Contested, message)
+    }
 }
 
 fn in_sync(pass: &Pass) {

@@ -28,7 +28,10 @@ pub fn proven_by_status(resource: &VodMessageCallback, version: Option<&str>) ->
     let name = secrets::credentials_name(&resource.spec)?;
     let status = resource.status.as_ref()?;
     let same_secret = version.is_some() && version == version_of(&status.observed_secrets, name);
-    let same_spec = status.observed_generation == resource.metadata.generation;
+    // A deletion is a generation of its own, and changes nothing of the spec.
+    let deleting = i64::from(resource.metadata.deletion_timestamp.is_some());
+    let (told, now) = (status.observed_generation?, resource.metadata.generation?);
+    let same_spec = told == now || told == now - deleting;
     status
         .account_id
         .clone()
@@ -115,13 +118,21 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) {
     }
 }
 
+/// The version of the credentials' Secret that the status names.
+fn last_version(resource: &VodMessageCallback) -> Option<&str> {
+    let name = secrets::credentials_name(&resource.spec)?;
+    version_of(&resource.status.as_ref()?.observed_secrets, name)
+}
+
 /// What the watches prove of a resource's account before it is asked.
 pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> Claim {
     let namespace = resource.namespace().unwrap_or_default();
     let version = secrets::credentials_name(&resource.spec).map(|name| ctx.secrets.version(&namespace, name));
     let version = match &version {
         Some(SecretVersion::Present(version)) => Some(version.as_str()),
-        Some(SecretVersion::Gone | SecretVersion::Unknown) | None => None,
+        // One whose Secret is gone stalls, and keeps what it had.
+        Some(SecretVersion::Gone) => last_version(resource),
+        Some(SecretVersion::Unknown) | None => None,
     };
     match proven_by_status(resource, version) {
         Some(account) => Claim::Proven(AccountKey::Account(account)),

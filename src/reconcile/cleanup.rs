@@ -25,6 +25,7 @@ const HELD_UP: &str = "the deletion waits";
 
 /// Deals with the setting and releases the resource.
 pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
+    pass.entry.lock().failing.ended();
     let settings = settings_to_remove(pass);
     if settings.is_empty() {
         return release(pass, kept_notice(pass)).await;
@@ -48,7 +49,11 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
         let notice = given_up(pass, &failure);
         return release(pass, Some(notice)).await;
     }
-    pass.report(waiting(&failure)).await;
+    let update = StatusUpdate {
+        handled: pass.inputs.requested.clone(),
+        ..waiting(&failure)
+    };
+    pass.report(update).await;
     Err(failure)
 }
 

@@ -136,6 +136,7 @@ async fn write_status(pass: &Pass) -> End {
 }
 
 async fn suspend(pass: &Pass) -> Result<End, Failure> {
+    pass.entry.lock().failing.ended();
     let outcome = Outcome::new(
         Reason::Suspended,
         "spec.suspend is true: no call is made to the service",

@@ -17,10 +17,12 @@ use super::failure::Failure;
 use super::next_action::{End, Facts, Next, next_action};
 use super::object_state::{Entry, Live, Schedule, Sets, Shown};
 use super::report::{self, StatusUpdate, current_status};
-use super::trigger::{Due, Retry, RetryInputs, View, due};
+use super::trigger::{Due, Retry, RetryInputs, SecretVersion, View, due};
 use super::{claims, cleanup, convert, facts, finalizer, secrets};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
+use crate::domain::FieldDifference;
+use crate::events::Notice;
 use crate::ownership::{ObjectName, Ownership};
 use crate::quota::{Line, Owner, Urgency};
 use crate::schedule::{Contest, next_check};
@@ -67,6 +69,10 @@ pub struct Seen {
     pub endpoint: Option<String>,
     /// What was sent by a Set that has no answer yet.
     pub sent: Option<AppliedSetting>,
+    /// What is told of the setting of another account, which stays where it is.
+    pub left_behind: Option<Notice>,
+    /// Drift that is being corrected.
+    pub drift: Option<Vec<FieldDifference>>,
 }
 
 impl Pass {
@@ -173,9 +179,8 @@ impl Pass {
 
     /// The account that the setting is of, also while the credentials are refused and the status names none for them.
     pub fn account(&self) -> Option<String> {
-        let status = &self.status;
-        let told = status.account_id.as_ref().or(status.setting_account_id.as_ref());
-        told.cloned().or_else(|| self.entry.lock().account.clone())
+        let told = self.status.account_of_the_setting().map(str::to_owned);
+        told.or_else(|| self.entry.lock().account.clone())
     }
 
     /// How urgent it is. What was found when work began, and what is tried again, is no news of the user's.
@@ -189,9 +194,27 @@ impl Pass {
             Due::ScheduledCheck => Urgency::Check,
             // Many can be asked for in one go, and a change goes before them.
             Due::RequestedCheck => Urgency::Backlog,
+            // So are those of an AccessKey that was rotated: nothing of the setting waits.
+            Due::Change if !state.ownership_changed && self.only_the_credentials_changed() => Urgency::Backlog,
             _ if is_retry || state.found_at == Some(self.inputs.generation) => Urgency::Backlog,
             Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::WriteStatus => Urgency::Change,
         }
+    }
+
+    fn only_the_credentials_changed(&self) -> bool {
+        let key = secrets::key_ref(&self.resource.spec).map(|(name, _)| name);
+        let now = key.and_then(|name| self.inputs.secrets.iter().find(|(n, _)| n == name));
+        let applied = self
+            .status
+            .applied
+            .as_ref()
+            .and_then(|applied| applied.auth_key_secret.as_ref());
+        let key_is_in_force = match (now, applied) {
+            (None, None) => true,
+            (Some((_, SecretVersion::Present(version))), Some(applied)) => *version == applied.resource_version,
+            _ => false,
+        };
+        self.holds_generation() && key_is_in_force
     }
 
     /// The line it waits in: its account's, its credential's while the account is not known, or nobody's where the

@@ -1,5 +1,6 @@
 //! The last step: says in the status what came of a pass, and only when that is news.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -17,6 +18,7 @@ use crate::api::{
     AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
 };
 use crate::events::Notice;
+use crate::ownership::ObjectName;
 use crate::status::{Outcome, Reason, conditions, conditions_of_failing_checks, ready_reason, write_status};
 
 /// A status that was not taken is written again after this.
@@ -146,21 +148,27 @@ pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
 /// else may have written since.
 pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessageCallbackStatus {
     let seen = resource.resource_version().unwrap_or_default();
-    let mut state = entry.lock();
-    match &state.status {
-        StatusCopy::Unwritten { status, .. } => return (**status).clone(),
-        StatusCopy::Written { version, status } if is_newer(version, &seen) => return (**status).clone(),
-        StatusCopy::Written { .. } => state.status = StatusCopy::Watched,
-        StatusCopy::Watched => {}
+    match &entry.lock().status {
+        StatusCopy::Unwritten { status, .. } => (**status).clone(),
+        StatusCopy::Written { version, status } if is_newer(version, &seen) => (**status).clone(),
+        StatusCopy::Written { .. } | StatusCopy::Watched => resource.status.clone().unwrap_or_default(),
     }
-    resource.status.clone().unwrap_or_default()
+}
+
+/// The resource as the watch shows it now, where that is newer than what the pass began with: what another pass or this
+/// one has written meanwhile must not be written over.
+fn newest(ctx: &Context, resource: &VodMessageCallback) -> Option<Arc<VodMessageCallback>> {
+    let version = |resource: &VodMessageCallback| resource.resource_version().unwrap_or_default();
+    let newest = ctx.stores.get(&ObjectName::of(resource))?;
+    let is_it = newest.metadata.uid == resource.metadata.uid && is_newer(&version(&newest), &version(resource));
+    is_it.then_some(newest)
 }
 
 /// Writes the status if `update` changes anything in it, or an earlier one is still unwritten. Returns whether the API
 /// server has it; if not, it is kept and written later.
 pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, update: &StatusUpdate) -> bool {
     let generation = resource.metadata.generation.unwrap_or_default();
-    let current = current_status(resource, entry);
+    let current = current_status(newest(ctx, resource).as_deref().unwrap_or(resource), entry);
     let status = next_status(&current, generation, update, Timestamp::now());
     {
         let mut state = entry.lock();
@@ -192,11 +200,7 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
             };
             true
         }
-        Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {
-            entry.lock().status = StatusCopy::Watched;
-            tracing::debug!("the resource went away while its status was written");
-            true
-        }
+        // Also where it may have gone: then the watch will say so, and nothing is left to be written.
         Err(error) => {
             let mut state = entry.lock();
             let wait = state.backoff.next(Some(WRITE_AGAIN));

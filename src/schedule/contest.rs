@@ -24,6 +24,8 @@ pub enum Correction {
 #[derive(Clone, Debug, Default)]
 pub struct Contest {
     corrections: VecDeque<Instant>,
+    /// Corrections one after the other that the service did not show, however long they took.
+    in_vain: usize,
     last_attempt: Option<Instant>,
 }
 
@@ -31,14 +33,13 @@ impl Contest {
     /// After a restart that finds the setting contested.
     pub fn resumed_contested(now: Instant) -> Self {
         Self {
-            corrections: VecDeque::new(),
             last_attempt: Some(now),
+            ..Self::default()
         }
     }
 
     /// Whether the setting is contested.
-    #[cfg(test)]
-    pub fn contested(&self) -> bool {
+    pub fn is_contested(&self) -> bool {
         self.last_attempt.is_some()
     }
 
@@ -53,7 +54,7 @@ impl Contest {
             {
                 self.corrections.pop_front();
             }
-            if self.corrections.len() < CORRECTIONS {
+            if self.corrections.len().max(self.in_vain) < CORRECTIONS {
                 return Correction::Correct;
             }
             self.last_attempt = self.corrections.back().copied().or(Some(now));
@@ -68,8 +69,9 @@ impl Contest {
         }
     }
 
-    /// A correction was made.
-    pub fn corrected(&mut self, now: Instant) {
+    /// A correction was made, and the service showed it after that, or not.
+    pub fn corrected(&mut self, now: Instant, held: bool) {
+        self.in_vain = if held { 0 } else { self.in_vain + 1 };
         if self.last_attempt.is_some() {
             self.last_attempt = Some(now);
         } else {
@@ -79,6 +81,7 @@ impl Contest {
 
     /// A check found the setting as it should be: the last attempt lasted.
     pub fn on_in_sync(&mut self, now: Instant, interval: Duration) {
+        self.in_vain = 0;
         if self.last_attempt.take().is_some() {
             self.corrections.clear();
         }
@@ -103,15 +106,32 @@ mod tests {
         for minute in 0..40u32 {
             let now = start + MINUTE * minute;
             if contest.on_drift(now, MINUTE) == Correction::Correct {
-                contest.corrected(now);
+                contest.corrected(now, true);
                 made.push(minute);
             }
         }
         assert_eq!(made, [0, 1, 2, 3, 4, 14, 24, 34]);
-        assert!(contest.contested());
+        assert!(contest.is_contested());
         contest.on_in_sync(start + MINUTE * 40, MINUTE);
-        assert!(!contest.contested());
+        assert!(!contest.is_contested());
         assert_eq!(contest.on_drift(start + MINUTE * 41, MINUTE), Correction::Correct);
+    }
+
+    /// Each of them may take longer than two short intervals.
+    #[test]
+    fn five_in_vain_are_a_contest_however_long_they_take() {
+        let mut contest = Contest::default();
+        let start = Instant::now();
+        let made = (0..20u32).filter(|n| {
+            let now = start + MINUTE * 3 * *n;
+            let goes = contest.on_drift(now, MINUTE) == Correction::Correct;
+            if goes {
+                contest.corrected(now, false);
+            }
+            goes && *n < 8
+        });
+        assert_eq!(made.count(), 5);
+        assert!(contest.is_contested());
     }
 
     #[test]
@@ -136,9 +156,9 @@ mod tests {
             for (seconds, drifted) in gaps {
                 now += Duration::from_secs(seconds);
                 if !drifted {
-                    if !contest.contested() { contest.on_in_sync(now, MINUTE); }
+                    if !contest.is_contested() { contest.on_in_sync(now, MINUTE); }
                 } else if contest.on_drift(now, MINUTE) == Correction::Correct {
-                    contest.corrected(now);
+                    contest.corrected(now, true);
                     made.push(now);
                 }
                 let recent = made.iter().filter(|at| now.duration_since(**at) < MINUTE * 10).count();

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 use crate::ownership::SettingKey;
 
@@ -22,5 +23,13 @@ impl Changes {
             Arc::clone(all.entry(key).or_default())
         };
         lock.lock_owned().await
+    }
+
+    /// Waits for the end of a change under way; when that was, if there was one.
+    pub async fn waited_for(&self, key: SettingKey) -> Option<Instant> {
+        let under_way = |lock: &&Arc<tokio::sync::Mutex<()>>| Arc::strong_count(lock) > 1;
+        let lock = self.under_way.lock().get(&key).filter(under_way).cloned()?;
+        let _unchanged = lock.lock_owned().await;
+        Some(Instant::now())
     }
 }

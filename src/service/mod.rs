@@ -15,12 +15,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use self::changes::Changes;
 use crate::cloud::{CallError, ErrorClass, Operation, Vod};
 use crate::credentials::{CredentialProvider, Identities};
 use crate::domain::LiveSetting;
 use crate::lease::Claim;
 use crate::quota::{Answered, Calls, NoPermit, Urgency};
-use self::changes::Changes;
 
 pub use access::{Access, Source};
 pub use shared_reads::SharedReads;
@@ -95,7 +95,14 @@ impl Service {
             let answer = self.vod.get(&access.endpoint, &access.credentials, &access.app).await?;
             Ok(Arc::new(answer.setting))
         }));
-        let read = self.reads.read(access.key(), access.credentials.id, not_before, fetch);
+        // What is being changed is read after that.
+        let read = async {
+            let changed = self.changes.waited_for(access.key()).await;
+            let not_before = changed.map_or(not_before, |at| at.max(not_before));
+            self.reads
+                .read(access.key(), access.credentials.id, not_before, fetch)
+                .await
+        };
         turn.away(read).await
     }
 

@@ -174,7 +174,8 @@ async fn a_service_that_rewrites_values_is_not_fought() {
 async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
     let stage = Stage::set().await;
     stage.endpoint.world().behaviour.path = Some("/elsewhere".to_owned());
-    let operator = stage.operator(&["--check-interval", "3s"]).await;
+    // Shorter than it takes to try once in vain.
+    let operator = stage.operator(&["--check-interval", "1s"]).await;
     stage.apply(&stage.http("vain")).await;
     let status = stage.not_ready("vain", "Contested").await;
     assert!(
@@ -191,6 +192,68 @@ async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
     assert_eq!(drift.count(), 1, "the same trouble is told once");
     stage.endpoint.world().behaviour.path = None;
     stage.ready("vain", "").await;
+}
+
+/// Whoever is not allowed to correct it still says what was found.
+#[tokio::test]
+async fn drift_that_must_not_be_corrected_leaves_evidence() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("bound")).await;
+    stage.ready("bound", "Applied").await;
+    {
+        let mut world = stage.endpoint.world();
+        let key = world.keys.get_mut(vod_endpoint::KEY_ID).unwrap();
+        key.denied.push("SetMessageCallback".into());
+    }
+    stage.tamper("bound", &[("CallbackURL", "https://attacker.example.com/")]);
+    stage.not_ready("bound", "PermissionDenied").await;
+    let told = stage
+        .cluster
+        .wait_event(&stage.ns, "bound", "DriftDetected")
+        .await
+        .unwrap();
+    assert!(told.note.unwrap().contains("https://attacker.example.com/"));
+    let last = stage.status("bound").await["lastDrift"].clone();
+    assert_eq!(
+        last["differences"][0]["observed"], "https://attacker.example.com/",
+        "{last}"
+    );
+}
+
+/// A contest in which nothing can be looked at any more says so.
+#[tokio::test]
+async fn checks_of_a_contested_setting_that_fail_are_told() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.path = Some("/elsewhere".to_owned());
+    let operator = stage.operator(&["--check-interval", "2s"]).await;
+    stage.apply(&stage.http("dark")).await;
+    stage.not_ready("dark", "Contested").await;
+    let down = Fault::code(503, "ServiceUnavailable").action("GetMessageCallback");
+    stage.endpoint.world().faults.push(down);
+    eventually("InSync is unknown", async || {
+        let vmc = stage.cluster.vmc(&stage.ns, "dark").await.unwrap().unwrap();
+        let in_sync = harness::condition(&vmc, "InSync").cloned().unwrap_or_default();
+        in_sync["status"] == "Unknown" && in_sync["reason"] == "ServiceUnavailable"
+    })
+    .await
+    .unwrap();
+    stage.not_ready("dark", "Contested").await;
+    let failing = operator
+        .metrics()
+        .await
+        .unwrap()
+        .sum("vod_operator_checks_failing", &[]);
+    assert!(failing > 0.5);
+    // Nobody checks what is suspended.
+    stage.apply(&stage.http("dark").suspend(true)).await;
+    stage.suspended("dark").await;
+    let failing = operator
+        .metrics()
+        .await
+        .unwrap()
+        .sum("vod_operator_checks_failing", &[]);
+    assert!(failing < 0.5);
 }
 
 #[tokio::test]

@@ -24,5 +24,6 @@ mod queue;
 mod restart;
 mod secrets;
 mod strangers;
+mod takeover;
 mod under_way;
 mod watches;

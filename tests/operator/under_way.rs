@@ -69,6 +69,36 @@ async fn what_is_suspended_while_its_set_is_away_is_not_read_back() {
     assert_eq!(stage.sets("held"), 1);
 }
 
+/// A pass that begins before the watch shows what the one before it wrote does not write that away again.
+#[tokio::test]
+async fn passes_that_follow_each_other_closely_keep_what_was_written() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.add_slash = true;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for n in 0..12 {
+        let name = format!("close{n}");
+        let slow = Fault::always(How::Delay { ms: 300 });
+        let slow = slow.action("SetMessageCallback").app(&app(&name)).times(1);
+        stage.endpoint.world().faults.push(slow);
+        stage.apply(&stage.http(&name)).await;
+        eventually("the Set is sent", async || stage.sets(&name) == 1)
+            .await
+            .unwrap();
+        stage.check_now(&name, "meanwhile").await;
+        let status = stage.status(&name).await;
+        assert!(
+            status["requestId"].is_string() && status["lastAppliedTime"].is_string(),
+            "{status}"
+        );
+        assert_eq!(
+            status["reported"]["CallbackURL"], "https://hooks.example.com/vod/",
+            "{status}"
+        );
+        stage.check_now(&name, "afterwards").await;
+        assert_eq!(stage.sets(&name), 1);
+    }
+}
+
 /// Credentials with which the service was read are no longer "not known yet", whatever fails after that.
 #[tokio::test]
 async fn credentials_that_were_accepted_are_said_to_be_while_the_set_fails() {

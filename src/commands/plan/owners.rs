@@ -56,6 +56,7 @@ impl Owners {
             claim: Claim::Proven(account.clone()),
             contends: spec.management_policy != ManagementPolicy::Observe,
             lost_to: None,
+            lost_in: None,
         });
     }
 

@@ -206,7 +206,7 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
         spec: &subject.spec,
         generation: subject.generation(),
         status: &status,
-        account_before: status.account_id.as_deref(),
+        account_before: status.account_of_the_setting(),
         wanted: &inputs.wanted,
         wanted_applied: &inputs.wanted_applied,
         account: &inputs.access.account,
@@ -245,7 +245,7 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
 /// What becomes of the setting of a resource that goes.
 fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Verdict {
     let status = subject.status();
-    let moved = facts::moved_account(status.account_id.as_deref(), &access.account).is_some();
+    let moved = facts::moved_account(status.account_of_the_setting(), &access.account).is_some();
     if moved {
         return Verdict::none(
             "the resource goes; its credentials now belong to another account, and the old one's setting stays",
@@ -263,7 +263,8 @@ fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Ve
 /// What a process would look for that has not watched the resource from its creation.
 fn settings_to_remove(subject: &Subject) -> Vec<AppliedSetting> {
     let status = subject.status();
-    let told = status.observed_generation == Some(subject.generation())
+    // The deletion itself was one generation.
+    let told = status.observed_generation == Some(subject.generation() - 1)
         && ready_reason(&status.conditions).is_some_and(|reason| !reason.is_under_way());
     facts::settings_to_remove(&subject.spec, &status, !told && !status.is_fresh())
 }

@@ -1,0 +1,175 @@
+//! Contract 3, "Conflict", over time: a setting that comes back to a former owner, credentials that move, a restart.
+
+use harness::eventually;
+use serde_json::json;
+use vod_endpoint::{ACCOUNT, Fault, How, ShowKey};
+
+use crate::stage::{Stage, URL, app};
+
+const OTHER_ACCOUNT: &str = "6543210987654321";
+
+/// Two of one setting, the first the older; the second is in conflict.
+async fn rivals(stage: &Stage, younger_policy: &str, keys: Option<[&str; 2]>) {
+    let auth = |vmc: harness::Vmc, n: usize| match keys {
+        Some(keys) => vmc.auth(keys[n], "authKey"),
+        None => vmc,
+    };
+    // It owns nothing yet, so the younger one applies its own first.
+    let observes = auth(stage.http("old"), 0).management_policy("Observe");
+    stage.apply(&observes).await;
+    stage.ready("old", "Observed").await;
+    stage.older("old").await;
+    let young = auth(stage.http("young"), 1).app_id(&app("old"));
+    stage.apply(&young.management_policy(younger_policy)).await;
+    stage.ready("young", "Applied").await;
+    stage.patch_policy("old", "Enforce").await;
+    stage.not_ready("young", "Conflict").await;
+}
+
+impl Stage {
+    async fn patch_policy(&self, name: &str, policy: &str) {
+        let patch = json!({ "spec": { "managementPolicy": policy } });
+        self.cluster.patch_vmc(&self.ns, name, &patch).await.unwrap();
+    }
+}
+
+/// What it applied before it lost the setting does not tell what is there when it takes over.
+#[tokio::test]
+async fn one_that_takes_over_again_applies_its_own_also_under_apply_only() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    rivals(&stage, "ApplyOnly", None).await;
+    stage.ready("old", "").await;
+    stage.delete("old").await;
+    stage.ready("young", "Applied").await;
+    assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
+    let events = stage.cluster.events(&stage.ns, "young").await.unwrap();
+    let drift = events.iter().any(|e| e.reason.as_deref() == Some("DriftDetected"));
+    assert!(!drift, "what another owner did is no drift");
+}
+
+/// Nor does a key that the service hides tell whose it is.
+#[tokio::test]
+async fn a_hidden_key_is_set_again_by_whoever_gets_the_setting_back() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().behaviour.key = ShowKey::Masked;
+    stage.secret("one", &[("authKey", "OldOwner1")]).await;
+    stage.secret("two", &[("authKey", "Younger22")]).await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    rivals(&stage, "Enforce", Some(["one", "two"])).await;
+    let key_is = async |key: &str| {
+        eventually(&format!("{key} is in force"), async || {
+            stage.live("old").is_some_and(|live| live["AuthKey"] == key)
+        })
+        .await
+        .unwrap();
+    };
+    key_is("OldOwner1").await;
+    // The older one only watches for a while, and comes back.
+    stage.patch_policy("old", "Observe").await;
+    key_is("Younger22").await;
+    stage.ready("young", "Applied").await;
+    stage.patch_policy("old", "Enforce").await;
+    key_is("OldOwner1").await;
+    stage.not_ready("young", "Conflict").await;
+}
+
+/// An owner that stalls keeps what it has, also over a restart of the operator.
+#[tokio::test]
+async fn an_owner_whose_secret_is_gone_is_still_the_owner_after_a_restart() {
+    let stage = Stage::set().await;
+    stage.endpoint.world().add_key("SecondKey", "SecondSecret", ACCOUNT);
+    stage.access_key("second", "SecondKey", "SecondSecret").await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("owner")).await;
+    stage.ready("owner", "Applied").await;
+    stage.older("owner").await;
+    let heir = stage.http("heir").app_id(&app("owner")).secret("second");
+    stage.apply(&heir.events(["SnapshotComplete"])).await;
+    stage.not_ready("heir", "Conflict").await;
+    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+    stage.not_ready("owner", "SecretNotFound").await;
+    operator.kill().await.unwrap();
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.check_now("owner", "after the restart").await;
+    stage.check_now("heir", "after the restart").await;
+    stage.not_ready("heir", "Conflict").await;
+    assert_eq!(stage.sets("owner"), 1);
+    // The same while it waits for its deletion.
+    stage.cluster.delete_vmc(&stage.ns, "owner").await.unwrap();
+    eventually("its deletion is held up", async || {
+        stage.status("owner").await.to_string().contains("the deletion waits")
+    })
+    .await
+    .unwrap();
+    operator.kill().await.unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.check_now("heir", "during the deletion").await;
+    stage.not_ready("heir", "Conflict").await;
+    assert_eq!(stage.sets("owner"), 1);
+}
+
+/// Credentials that move to an account where another resource owns the setting leave the old account's one in place: that
+/// is told, since nobody removes it any more.
+#[tokio::test]
+async fn moving_into_a_conflict_says_what_stays_behind() {
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("OtherAccountsKey", "OtherAccountsSecret", OTHER_ACCOUNT);
+    stage
+        .access_key("other", "OtherAccountsKey", "OtherAccountsSecret")
+        .await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("settled").secret("other")).await;
+    stage.ready("settled", "Applied").await;
+    stage.older("settled").await;
+    stage.apply(&stage.http("mover").app_id(&app("settled"))).await;
+    stage.ready("mover", "Applied").await;
+    let cluster = &stage.cluster;
+    cluster
+        .access_key(&stage.ns, "OtherAccountsKey", "OtherAccountsSecret")
+        .await
+        .unwrap();
+    stage.not_ready("mover", "Conflict").await;
+    let told = cluster.wait_event(&stage.ns, "mover", "AccountChanged").await.unwrap();
+    assert!(told.note.unwrap().contains(ACCOUNT));
+    let status = stage.status("mover").await;
+    assert_eq!(status["accountId"], OTHER_ACCOUNT);
+    assert!(status.get("applied").is_none(), "nothing of it is there: {status}");
+}
+
+/// A successor that would only have to look waits for what the former owner has sent, too.
+#[tokio::test]
+async fn a_successor_looks_after_the_former_owners_call() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("old")).await;
+    stage.ready("old", "Applied").await;
+    stage.older("old").await;
+    let apps = app("old");
+    // It asks for what is there now.
+    stage.apply(&stage.http("new").app_id(&apps)).await;
+    stage.not_ready("new", "Conflict").await;
+    let slow = Fault::always(How::Delay { ms: 3000 });
+    let slow = slow.action("SetMessageCallback").app(&apps).times(1);
+    stage.endpoint.world().faults.push(slow);
+    let moved = json!({ "url": "https://hooks.example.com/moved" });
+    stage.apply(&stage.http("old").field("http", moved.clone())).await;
+    eventually("it is sent", async || stage.sets("old") == 2).await.unwrap();
+    let gets = stage.gets("old");
+    let observes = stage.http("old").field("http", moved).management_policy("Observe");
+    stage.apply(&observes).await;
+    stage.ready("new", "Applied").await;
+    assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
+    let calls = stage.calls("old");
+    let sent = calls
+        .iter()
+        .filter(|c| c.action.starts_with("Set"))
+        .nth(1)
+        .unwrap()
+        .at_ms;
+    let read = calls.iter().filter(|c| c.action.starts_with("Get")).nth(gets).unwrap();
+    assert!(read.at_ms >= sent + 3000, "read before the answer");
+}
