@@ -27,13 +27,6 @@ use crate::reconcile::secrets::SecretIndex;
 use crate::reconcile::stores::Stores;
 use crate::service::{Places, Service};
 
-/// So many passes for each that works: most of them wait for an answer of the service, which costs little.
-const PASSES_EACH: usize = 16;
-/// However few work at once, so many may wait for answers: throttled accounts must not take all there are.
-const LEAST_PASSES: usize = 1024;
-/// A line uses its whole quota with so many passes for each call a second, and no line needs more than [`MOST_IN_LINE`].
-const IN_LINE_EACH: usize = 2;
-const MOST_IN_LINE: usize = 128;
 /// Calls in flight end within their own time limit; no reconcile is waited for longer.
 const DRAIN: Duration = Duration::from_secs(15);
 const EVENTS_DRAIN: Duration = Duration::from_secs(5);
@@ -273,11 +266,8 @@ async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: Cancell
     }
     parts.events.forget_all();
     let concurrency = usize::from(parts.config.concurrency);
-    let qps = usize::try_from(parts.config.vod_qps).unwrap_or(MOST_IN_LINE);
-    let sizes = Sizes {
-        passes: concurrency.saturating_mul(PASSES_EACH).max(LEAST_PASSES),
-        each: qps.saturating_mul(IN_LINE_EACH).min(MOST_IN_LINE),
-    };
+    let qps = usize::try_from(parts.config.vod_qps).unwrap_or(usize::MAX);
+    let sizes = Sizes::of(concurrency, qps);
     let service = Service::new(
         parts.vod.clone(),
         Arc::clone(&parts.calls),

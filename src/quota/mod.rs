@@ -6,12 +6,14 @@
 mod calls;
 mod pace;
 mod queue;
+mod sizes;
 mod window;
 
 use std::time::Duration;
 
 pub use calls::{Calls, NoPermit};
-pub use queue::{Begun, Line, Owner, Position, Queue, Sizes};
+pub use queue::{Begun, Line, Owner, Position, Queue};
+pub use sizes::Sizes;
 pub use window::Answered;
 
 /// The span that the service's quota is about.

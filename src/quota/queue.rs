@@ -8,17 +8,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use self::lines::{Endpoint, Waiting, less, of};
-use super::Urgency;
+use super::{Sizes, Urgency};
 use crate::domain::AccountKey;
-
-/// How much goes on at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Passes in all. Most of them wait for an answer of the service.
-    pub passes: usize,
-    /// Passes of one line: enough to use the whole quota, while the rest waits where it costs nothing.
-    pub each: usize,
-}
 
 /// Who stands in a line.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

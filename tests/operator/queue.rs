@@ -104,10 +104,16 @@ async fn another_accounts_change_passes_a_crowd() {
     assert!(sets_of_crowd(&stage) < CROWD, "the crowd still waits");
 }
 
-/// Checks that somebody asked for, many at once, wait behind a change, whether it is of one of them or of another.
+/// Checks that somebody asked for, many at once, wait behind a change, whether it is of one of them or of another; and so
+/// do those of an AccessKey that was rotated.
 #[tokio::test]
 async fn a_change_goes_before_checks_that_were_asked_for() {
-    let stage = Stage::set().await;
+    for rotated in [false, true] {
+        passes_many(&Stage::set().await, rotated).await;
+    }
+}
+
+async fn passes_many(stage: &Stage, rotated: bool) {
     let many = 60;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     for n in 0..many {
@@ -120,10 +126,15 @@ async fn a_change_goes_before_checks_that_were_asked_for() {
     let _operator = stage.operator(&["--vod-qps", "2", "--check-interval", "1h"]).await;
     let gets = || (0..many).map(|n| stage.gets(&member(n))).sum::<usize>();
     let read_before = gets();
-    for n in 1..many {
-        let name = member(n);
-        let request = stage.cluster.request_reconcile(&stage.ns, &name, "all-of-them");
-        request.await.unwrap();
+    if rotated {
+        stage.endpoint.world().add_key("NextKeyId", "NextKeySecret", ACCOUNT);
+        stage.access_key("alibaba-cloud", "NextKeyId", "NextKeySecret").await;
+    } else {
+        for n in 1..many {
+            let name = member(n);
+            let request = stage.cluster.request_reconcile(&stage.ns, &name, "all-of-them");
+            request.await.unwrap();
+        }
     }
     eventually("the first are looked at", async || gets() > read_before)
         .await

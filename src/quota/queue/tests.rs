@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use crate::domain::{AccountId, AccountKey};
-use crate::quota::queue::{Line, Owner, Position, Queue, Sizes};
-use crate::quota::{SECOND, Urgency};
+use crate::quota::queue::{Line, Owner, Position, Queue};
+use crate::quota::{SECOND, Sizes, Urgency};
 
 const SIZES: Sizes = Sizes { passes: 16, each: 4 };
 
@@ -31,6 +31,41 @@ fn filled(rows: &[(u32, Line, Urgency)]) -> (Queue<u32>, Instant) {
         queue.wait(key, line.clone(), *urgency, Position::Tail, now);
     }
     (queue, now)
+}
+
+/// However few work at once: throttled accounts wait for their permits with all the passes that a line may have.
+#[test]
+fn accounts_that_wait_leave_room_for_another_ones_change_whatever_the_concurrency() {
+    for concurrency in [1, 2, 4, 64] {
+        let mut queue = Queue::new(Sizes::of(concurrency, 15));
+        let now = Instant::now();
+        for account in 0..10 {
+            for n in 0..100 {
+                queue.wait(
+                    &(account * 1000 + n),
+                    line(account, "x"),
+                    Urgency::Change,
+                    Position::Tail,
+                    now,
+                );
+            }
+        }
+        assert_eq!(drain(&mut queue, now).len(), 10 * 30, "concurrency {concurrency}");
+        queue.wait(&99_999, line(99, "x"), Urgency::Change, Position::Tail, now);
+        assert_eq!(drain(&mut queue, now), [99_999], "concurrency {concurrency}");
+    }
+}
+
+/// A rest that is over is no moment to wait for, also while nothing can begin.
+#[test]
+fn a_rest_that_is_over_is_waited_for_once() {
+    let (mut queue, now) = filled(&[(1, line(1, "x"), Urgency::Change)]);
+    queue.rest(&account(1), now + SECOND);
+    assert_eq!(drain(&mut queue, now), [0; 0]);
+    assert_eq!(queue.next_event(), Some(now + SECOND));
+    queue.wake_rested(now + SECOND);
+    assert_eq!(queue.next_event(), None);
+    assert_eq!(drain(&mut queue, now + SECOND), [1]);
 }
 
 #[test]
