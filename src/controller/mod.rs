@@ -59,10 +59,8 @@ pub fn watched<'a>(namespaces: impl IntoIterator<Item = &'a String>) -> Vec<Stri
 pub async fn run(ctx: Arc<Context>, scope: Scope, health: Health, woken: UnboundedReceiver<ObjectName>) {
     let namespaces = watched(&scope.namespaces);
     ctx.ownership().expect(namespaces.iter().cloned());
-    let first: Api<VodMessageCallback> = match scope.namespaces.first() {
-        None => Api::all(ctx.client.clone()),
-        Some(one) => Api::namespaced(ctx.client.clone(), one),
-    };
+    let first = scope.namespaces.first().map_or("default", String::as_str);
+    let first: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), first);
     tell_the_present(&ctx, &health, scope.metrics_per_resource);
     let predecessor = Mutex::new(Predecessor::new(namespaces.len()));
     let watches = namespaces

@@ -195,10 +195,22 @@ impl Follower<'_> {
 fn readable(object: &DynamicObject) -> Result<VodMessageCallback, serde_json::Error> {
     let part = |name| object.data.get(name).cloned().unwrap_or_default();
     let mut resource = VodMessageCallback::new("", serde_json::from_value(part("spec"))?);
-    resource.status = serde_json::from_value(part("status"))?;
+    let mut status = part("status");
+    resource.status = serde_json::from_value(status.clone())
+        .or_else(|_| {
+            // Another version may have written words that this one does not know. What was applied is told without them.
+            if let Some(parts) = status.as_object_mut() {
+                parts.retain(|name, _| !REPORTS.contains(&name.as_str()));
+            }
+            serde_json::from_value(status)
+        })
+        .unwrap_or_default();
     resource.metadata = object.metadata.clone();
     Ok(resource)
 }
+
+/// Parts of a status that only report.
+const REPORTS: [&str; 5] = ["differences", "lastDrift", "lastError", "reported", "unconfirmed"];
 
 /// Drops what the store need not hold.
 fn slim(resource: &mut VodMessageCallback) {
@@ -279,6 +291,19 @@ mod tests {
         assert_eq!(read.spec.app_id, "app-1000000", "defaults of the type hold");
         assert_eq!(read.status.unwrap().account_id.as_deref(), Some("1234567890123456"));
         assert_eq!(read.metadata.uid.as_deref(), Some("u1"));
+    }
+
+    /// So that an older version can go on, and let go, after a newer one.
+    #[test]
+    fn a_status_with_words_of_another_version_is_read_without_them() {
+        let spec = json!({"region": "cn-shanghai", "callbackType": "HTTP", "http": {"url": "https://hooks.example.com/vod"}, "eventTypes": []});
+        let mut newer = object(&spec);
+        newer.data["status"]["lastDrift"] = json!({"outcome": "mended", "time": "2026-01-01T00:00:00Z"});
+        let status = readable(&newer).unwrap().status.unwrap();
+        assert_eq!(status.account_id.as_deref(), Some("1234567890123456"));
+        assert!(status.last_drift.is_none());
+        newer.data["status"] = json!("a text");
+        assert!(readable(&newer).unwrap().status.is_none());
     }
 
     #[test]

@@ -22,4 +22,5 @@ pub use durations::GoDuration;
 pub use key_view::{KeyForm, KeyView};
 pub use names::is_object_name;
 pub use region::{Region, SettingRegion};
+pub use rewording::is_rewording;
 pub use setting::{Auth, Field, FieldDifference, LiveSetting, REDACTED, Setting, Target};

@@ -122,7 +122,10 @@ fn observed(pass: &Pass, found: Vec<FieldDifference>) -> StatusUpdate {
 
 /// What differs is told when it is news.
 fn left_as_found(pass: &Pass, reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
-    let is_news = !found.is_empty() && pass.status.differences != convert::differences(&found);
+    let is_news = !found.is_empty() && {
+        let before = &pass.status.differences;
+        *before != convert::differences_after(&found, before)
+    };
     let drift = is_news.then(|| Drift {
         outcome: DriftOutcome::Reported,
         found: found.clone(),

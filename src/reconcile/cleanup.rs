@@ -132,7 +132,7 @@ async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result
     match facts::removal(settings, &pass.status, (*live).as_ref()) {
         Cleanup::AlreadyGone => Ok(None),
         // Nothing was ever known to be set by it, so nothing of it was changed.
-        Cleanup::NotOurs(_) if pass.status.applied.is_none() => Ok(None),
+        Cleanup::NotOurs(_) if pass.status.applied.is_none() && pass.status.unconfirmed.is_none() => Ok(None),
         Cleanup::NotOurs(found) => {
             let note = format!(
                 "the live setting is no longer the one this resource applied ({} differ), so it is left alone",

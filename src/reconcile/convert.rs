@@ -7,8 +7,9 @@ use crate::api::{
     AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, CallbackType, Difference, MnsTarget, ReportedSetting,
     VodMessageCallbackSpec,
 };
+use crate::domain::event_types::as_set;
 use crate::domain::{
-    AppId, Auth, AuthKey, Baseline, FieldDifference, GoDuration, KeyForm, LiveSetting, Region, Setting, Target,
+    AppId, Auth, AuthKey, Baseline, Field, FieldDifference, GoDuration, KeyForm, LiveSetting, Region, Setting, Target,
 };
 
 /// The setting that the spec asks for. `key` is the value of the referenced Secret, where one is referenced.
@@ -164,6 +165,19 @@ pub fn differences(found: &[FieldDifference]) -> Vec<Difference> {
         observed: d.observed.clone(),
     };
     found.iter().map(row).collect()
+}
+
+/// The same, in the words of `before` where these say the same: a service lists event types in any order.
+pub fn differences_after(found: &[FieldDifference], before: &[Difference]) -> Vec<Difference> {
+    let as_before = |new: Difference| {
+        let same = |old: &&Difference| {
+            old.field == Field::EventTypes.path()
+                && (&old.field, &old.desired) == (&new.field, &new.desired)
+                && as_set(&old.observed) == as_set(&new.observed)
+        };
+        before.iter().find(same).cloned().unwrap_or(new)
+    };
+    differences(found).into_iter().map(as_before).collect()
 }
 
 /// The differing fields' paths, for a sentence.

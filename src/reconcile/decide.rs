@@ -2,7 +2,8 @@
 
 use super::trigger::version_of;
 use crate::api::{AppliedKeySecret, AppliedSetting, ManagementPolicy, VodMessageCallbackStatus};
-use crate::domain::{Baseline, FieldDifference, KeyForm, KeyView, LiveSetting, ReadBack, Setting};
+use crate::domain::event_types::ALL;
+use crate::domain::{Baseline, Field, FieldDifference, KeyForm, KeyView, LiveSetting, ReadBack, Setting, is_rewording};
 use crate::status::{Reason, ready_reason};
 
 /// Whether the AuthKey that the spec names is the one that was applied, by where it came from: the key itself is not
@@ -229,8 +230,17 @@ pub struct Ours<'a> {
 
 impl Ours<'_> {
     fn differences(&self, live: &LiveSetting) -> Vec<FieldDifference> {
-        self.setting
-            .differences_when_signed(live, self.baseline, self.auth_enabled)
+        let mut found = self
+            .setting
+            .differences_when_signed(live, self.baseline, self.auth_enabled);
+        // As long as its own words are not known, what can only be another way to write it is no difference.
+        if self.baseline.is_none() {
+            found.retain(|d| match d.field {
+                Field::EventTypes => d.desired != ALL || d.observed.is_empty(),
+                field => !is_rewording(field, &d.desired, &d.observed) || field == Field::AuthEnabled,
+            });
+        }
+        found
     }
 }
 

@@ -107,7 +107,10 @@ impl Pass {
                     ctx.events.was_told(&uid, inputs.generation, trouble);
                 }
                 if ready_reason(&status.conditions) == Some(Reason::Contested) {
-                    state.contest = Contest::resumed_contested(now);
+                    let last = status.last_applied_time.as_ref();
+                    let since = last.map_or(Timestamp::now(), |time| time.0);
+                    let since = Duration::try_from(Timestamp::now().duration_since(since));
+                    state.contest = Contest::resumed_contested(now, since.unwrap_or_default());
                 }
             }
             if status.account_id.is_some() {

@@ -86,7 +86,7 @@ pub fn next_status(
     if let Some(outcome) = &update.outcome {
         status.observed_generation = Some(generation);
         status.conditions = conditions(&current.conditions, outcome, generation, now);
-        status.differences = convert::differences(&outcome.differences);
+        status.differences = convert::differences_after(&outcome.differences, &current.differences);
     }
     if let Some(ChecksFail { reason, message, since }) = &update.failing {
         status.conditions = conditions_of_failing_checks(&status.conditions, *reason, message, *since, now);
@@ -216,6 +216,32 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Field, FieldDifference};
+
+    #[test]
+    fn events_in_another_order_are_no_other_difference() {
+        let difference = |observed: &str| FieldDifference {
+            field: Field::EventTypes,
+            desired: "A".to_owned(),
+            observed: observed.to_owned(),
+        };
+        let update = |observed: &str| {
+            let outcome = Outcome {
+                differences: vec![difference(observed)],
+                ..Outcome::new(Reason::Observed, "observed")
+            };
+            StatusUpdate {
+                outcome: Some(outcome),
+                ..StatusUpdate::default()
+            }
+        };
+        let told = |before: &VodMessageCallbackStatus, observed: &str| {
+            next_status(before, 1, &update(observed), Timestamp::UNIX_EPOCH)
+        };
+        let first = told(&VodMessageCallbackStatus::default(), "C,B");
+        assert_eq!(told(&first, "B,C"), first, "a resource at rest is not written");
+        assert_ne!(told(&first, "B,D"), first);
+    }
 
     #[test]
     fn the_account_of_what_is_applied_is_known_while_the_credentials_are_refused() {

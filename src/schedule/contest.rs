@@ -30,10 +30,10 @@ pub struct Contest {
 }
 
 impl Contest {
-    /// After a restart that finds the setting contested.
-    pub fn resumed_contested(now: Instant) -> Self {
+    /// After a restart that finds the setting contested, the last attempt so long ago.
+    pub fn resumed_contested(now: Instant, since: Duration) -> Self {
         Self {
-            last_attempt: Some(now),
+            last_attempt: now.checked_sub(since).or(Some(now)),
             ..Self::default()
         }
     }
@@ -137,7 +137,11 @@ mod tests {
     #[test]
     fn a_restart_goes_on_waiting() {
         let now = Instant::now();
-        let mut contest = Contest::resumed_contested(now);
+        let now = now + MINUTE * 100;
+        let mut contest = Contest::resumed_contested(now, MINUTE * 9);
+        assert!(matches!(contest.on_drift(now, MINUTE), Correction::Hold { .. }));
+        assert_eq!(contest.on_drift(now + MINUTE, MINUTE), Correction::Correct);
+        let mut contest = Contest::resumed_contested(now, Duration::ZERO);
         assert_eq!(
             contest.on_drift(now, MINUTE),
             Correction::Hold {

@@ -562,6 +562,31 @@ fn only_what_this_resource_may_have_applied_is_removed() {
     assert!(matches!(cleanup(&both, Some(&off)), Cleanup::NotOurs(_)));
 }
 
+/// A read-back that never came must not leave behind what the service only writes in another way.
+#[test]
+fn before_its_own_words_are_known_another_way_to_write_it_is_still_ours() {
+    let all = Setting {
+        event_types: vec![ALL.to_owned()],
+        ..without_key()
+    };
+    let ask = |live: &LiveSetting, before: Option<&Baseline>| {
+        let ours = Ours {
+            setting: all.clone(),
+            auth_enabled: true,
+            baseline: before,
+        };
+        cleanup(&[ours], Some(live))
+    };
+    let expanded = LiveSetting {
+        event_type_list: Some("FileUploadComplete,TranscodeComplete".into()),
+        ..live()
+    };
+    assert_eq!(ask(&expanded, None), Cleanup::Delete);
+    let before = baseline(&live(), None);
+    assert!(matches!(ask(&expanded, Some(&before)), Cleanup::NotOurs(_)));
+    assert!(matches!(ask(&moved(), None), Cleanup::NotOurs(_)));
+}
+
 fn shown_as(form: usize, key: &str) -> Option<String> {
     match form {
         0 => Some(key.to_owned()),
