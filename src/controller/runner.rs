@@ -14,8 +14,8 @@ use super::passes::{Ended, Passes};
 use crate::ownership::ObjectName;
 use crate::quota::{Begun, Position, Urgency};
 use crate::reconcile::context::Context;
+use crate::reconcile::due::{Due, Retry, RetryInputs};
 use crate::reconcile::object_state::Schedule;
-use crate::reconcile::trigger::{Due, Retry, RetryInputs};
 use crate::reconcile::{Pass, reconcile, say_waiting};
 use crate::service::Turn;
 

@@ -1,25 +1,23 @@
 //! The pipeline for a resource that stays: observe → decide → act → report.
 
-use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::carry_out::carry_out;
 use super::claims::{self, Learned};
 use super::decide::{OwedReadBack, Plan};
-use super::drift::Drift;
+use super::due::Due;
 use super::facts::{self, Facts, Known};
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Live;
 use super::observe::{self, Inputs};
 use super::pass::Pass;
-use super::report::{ChecksFail, StatusUpdate, last_error};
-use super::trigger::Due;
-use super::{act, convert, finalizer, warnings};
-use crate::api::{DriftOutcome, ManagementPolicy};
+use super::report::StatusUpdate;
+use super::{act, failure_status, finalizer, warnings};
+use crate::api::ManagementPolicy;
 use crate::events::{EventReason, Notice};
 use crate::service::Turn;
-use crate::status::{Outcome, Reason, ready_reason};
+use crate::status::{Reason, ready_reason};
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -44,7 +42,7 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
                 return Err(Failure::StaleLeader);
             }
             claims::note_refusal(pass, &failure);
-            if let Some(mut update) = failed(pass, &failure) {
+            if let Some(mut update) = failure_status::of(pass, &failure) {
                 update.events.splice(0..0, spec_warnings(pass));
                 tracing::info!(class = failure.class(), "reconcile failed");
                 pass.report(update).await;
@@ -214,81 +212,4 @@ fn moved_account(pass: &Pass, inputs: &Inputs) -> (bool, Option<Notice>) {
         Notice::warning(EventReason::AccountChanged, note)
     });
     (true, notice)
-}
-
-/// What the status and the events say of a failure, as far as the contract wants it said.
-fn failed(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
-    let told = failure.told()?;
-    let seen = pass.seen().clone();
-    // A role that STS does not give is as good as refused; what VOD does not permit was asked for by somebody.
-    let refused =
-        told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.resolved);
-    let learned = if refused { Learned::Refused } else { seen.learned };
-    let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, learned);
-    let mut update = StatusUpdate {
-        last_error: last_error(failure, Timestamp::now()).map(Some),
-        handled: pass.inputs.requested.clone(),
-        account: evidence.account,
-        endpoint: seen.endpoint,
-        // The setting is another one's: what was applied before does not tell what is there when this one takes over.
-        forget_applied: told.reason == Reason::Conflict,
-        // What may have been carried out must be known when the resource goes, also to another process.
-        unconfirmed: seen.sent.map(Some),
-        ..StatusUpdate::default()
-    };
-    // While the account rests no call is made, so what the service said last still says more.
-    let rests = matches!(failure, Failure::Throttled { call: None, .. });
-    if rests && pass.status.last_error.is_some() {
-        update.last_error = None;
-    }
-    // Nor does it end a dispute: after a restart the status is all that is known of it.
-    let is_check = pass.due != Due::Change && pass.is_disputed();
-    if told.passes && (pass.holds_generation() || is_check) {
-        // A check that fails in passing leaves the words as they are, until checks have failed for long.
-        let since = pass
-            .entry
-            .lock()
-            .failing
-            .failed(Instant::now(), Timestamp::now(), pass.interval);
-        match since {
-            Some(since) => {
-                update.failing = Some(ChecksFail {
-                    reason: told.reason,
-                    message: told.message.to_owned(),
-                    since,
-                });
-            }
-            None if pass.due != Due::Change => update.last_error = None,
-            None => {}
-        }
-    } else {
-        pass.entry.lock().failing.ended();
-        // What waits for a retry must find its Secrets changed again after a restart.
-        update.observed_secrets = (!told.passes).then_some(evidence.secrets);
-        update.outcome = Some(Outcome {
-            credentials_accepted: seen.accepted,
-            ..Outcome::new(told.reason, told.message)
-        });
-        update
-            .events
-            .push(Notice::warning(EventReason::of(told.reason), told.message));
-        if told.reason == Reason::Conflict {
-            update.events.extend(seen.left_behind);
-        }
-        if let Some(found) = seen.drift.filter(|_| !told.passes) {
-            let drift = Drift {
-                outcome: DriftOutcome::Reported,
-                found,
-            };
-            let meant = Drift {
-                outcome: DriftOutcome::Corrected,
-                found: drift.found.clone(),
-            };
-            update.events.push(meant.notice(false));
-            let known = pass.status.last_drift.as_ref().map(|last| &last.differences);
-            let is_news = known != Some(&convert::differences(&drift.found));
-            update.drift = Some(drift).filter(|_| is_news);
-        }
-    }
-    Some(update)
 }

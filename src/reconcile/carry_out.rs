@@ -15,7 +15,7 @@ use super::report::StatusUpdate;
 use crate::api::{AppliedSetting, DriftOutcome, LastError};
 use crate::domain::{FieldDifference, LiveSetting, ReadBack};
 use crate::events::{EventReason, Notice};
-use crate::schedule::Correction;
+use crate::schedule::{CONTEST_WINDOW, Correction};
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
@@ -257,7 +257,7 @@ async fn correct(
 
 fn contested_outcome(found: &[FieldDifference]) -> Outcome {
     let message = format!(
-        "somebody else keeps changing {}: corrections are paused and tried again once in 10 check intervals; \
+        "somebody else keeps changing {}: corrections are paused and tried again once in {CONTEST_WINDOW} check intervals; \
          find the other writer (another cluster, a script, the console), or write the value as the service reports it",
         convert::field_list(found)
     );

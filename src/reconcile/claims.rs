@@ -7,9 +7,9 @@ use futures::{StreamExt, stream};
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
+use super::due::{SecretVersion, version_of};
 use super::failure::Failure;
 use super::pass::Pass;
-use super::trigger::{SecretVersion, version_of};
 use super::{observe, secrets};
 use crate::api::{ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey};

@@ -1,6 +1,6 @@
 //! One resource, once: observe → decide → act → report.
 //!
-//! [`trigger`], [`decide`] and [`next_action`] are pure; [`observe`], [`act`], [`finalizer`] and [`report`] do the I/O.
+//! [`due`], [`decide`] and [`next_action`] are pure; [`observe`], [`act`], [`finalizer`] and [`report`] do the I/O.
 
 mod act;
 mod apply;
@@ -12,8 +12,10 @@ pub(crate) mod convert;
 mod crd_going;
 pub mod decide;
 mod drift;
+pub mod due;
 pub(crate) mod facts;
 pub(crate) mod failure;
+mod failure_status;
 pub mod finalizer;
 mod next_action;
 pub mod object_state;
@@ -22,8 +24,8 @@ mod pass;
 mod release;
 mod report;
 pub mod secrets;
+mod still_wanted;
 pub mod stores;
-pub mod trigger;
 mod warnings;
 
 #[cfg(test)]
@@ -35,10 +37,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::context::Context;
+use self::due::Due;
 use self::failure::Failure;
 use self::next_action::End;
 use self::report::StatusUpdate;
-use self::trigger::Due;
 use crate::api::{ManagementPolicy, VodMessageCallback};
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};

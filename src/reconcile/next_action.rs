@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::release;
 use crate::schedule::Backoff;
 
 /// How a pass ended.
@@ -64,15 +65,13 @@ pub enum Next {
 
 /// The shortest pause after a failure, whatever a grace period says.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Between two attempts of a deletion whose grace period is over (contract, section 3).
-const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 
 /// Decides what comes after `end`.
 pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
     let in_time = |wait: Duration| {
         let wait = match facts.deleting {
             // The end of the grace period is a moment to look, and from then on the attempts are few seconds apart.
-            true if facts.until_release.is_zero() => wait.min(LAST_ATTEMPTS),
+            true if facts.until_release.is_zero() => wait.min(release::APART),
             true => wait.min(facts.until_release),
             false => wait,
         };

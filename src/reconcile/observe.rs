@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::due::version_of;
 use super::failure::Failure;
 use super::pass::Pass;
-use super::trigger::version_of;
 use super::{claims, convert, facts, secrets};
 use crate::api::{AppliedSetting, ServiceAccountRef, VodMessageCallbackSpec};
 use crate::cloud::ErrorClass;

@@ -13,11 +13,11 @@ use super::claims::Learned;
 use super::context::Context;
 use super::decide::holds;
 use super::drift::found_words;
+use super::due::{Due, Retry, RetryInputs, SecretVersion, View, due};
 use super::failure::Failure;
 use super::next_action::{End, Facts, Next, next_action};
 use super::object_state::{Entry, Live, Schedule, Sets, Shown};
 use super::report::{self, StatusUpdate, current_status};
-use super::trigger::{Due, Retry, RetryInputs, SecretVersion, View, due};
 use super::{claims, cleanup, convert, facts, finalizer, secrets};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
@@ -269,27 +269,6 @@ impl Pass {
         };
         self.ctx.queue().rest(&account, Instant::now() + wait);
         End::Throttled
-    }
-
-    /// Whether what this pass is about to send is still what the newest resource asks for.
-    pub fn is_still_wanted(&self) -> bool {
-        let newest = self.ctx.stores.get(&self.name);
-        let same = newest.is_some_and(|newest| {
-            newest.metadata.uid == self.resource.metadata.uid
-                && newest.metadata.generation == self.resource.metadata.generation
-                && newest.metadata.deletion_timestamp.is_some() == self.inputs.deleting
-        });
-        let owns = match self.ctx.ownership().ownership_of(&self.uid) {
-            Ownership::Owner | Ownership::NotContending | Ownership::Unknown => true,
-            Ownership::Loser { .. } | Ownership::Waits { .. } | Ownership::NoClaim => false,
-        };
-        same && owns && self.ctx.may_write()
-    }
-
-    /// Whether the newest resource asks for no call to the service.
-    pub fn is_suspended_now(&self) -> bool {
-        let newest = self.ctx.stores.get(&self.name);
-        newest.is_some_and(|newest| newest.spec.suspend && newest.metadata.uid == self.resource.metadata.uid)
     }
 
     /// Writes what came of it, then tells the events: in this order, so that what they say can be looked up.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::status::Reason;
 
 /// Two attempts in passing trouble must lie so far apart.
-const APART: Duration = Duration::from_secs(5);
+pub const APART: Duration = Duration::from_secs(5);
 
 /// What holds a deletion up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

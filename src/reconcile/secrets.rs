@@ -8,9 +8,9 @@ use kube::Api;
 use parking_lot::{Mutex, MutexGuard};
 use zeroize::Zeroize;
 
+use super::due::SecretVersion;
 use super::facts;
 use super::failure::Failure;
-use super::trigger::SecretVersion;
 use crate::api::{ObservedSecret, VodMessageCallbackSpec};
 use crate::domain::is_object_name;
 use crate::ownership::ObjectName;

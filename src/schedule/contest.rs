@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many corrections within [`WINDOW`] intervals are made before somebody else is taken to be at work.
+/// So many corrections within [`CONTEST_WINDOW`] intervals are made before somebody else is taken to be at work.
 const CORRECTIONS: usize = 5;
 /// In check intervals.
-const WINDOW: u32 = 10;
+pub const CONTEST_WINDOW: u32 = 10;
 
 /// What to do about drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Contest {
 
     /// Drift was found.
     pub fn on_drift(&mut self, now: Instant, interval: Duration) -> Correction {
-        let window = interval.saturating_mul(WINDOW);
+        let window = interval.saturating_mul(CONTEST_WINDOW);
         if self.last_attempt.is_none() {
             while self
                 .corrections
@@ -85,7 +85,7 @@ impl Contest {
         if self.last_attempt.take().is_some() {
             self.corrections.clear();
         }
-        let window = interval.saturating_mul(WINDOW);
+        let window = interval.saturating_mul(CONTEST_WINDOW);
         self.corrections.retain(|at| now.duration_since(*at) < window);
     }
 }

@@ -22,6 +22,7 @@ use crate::reconcile::convert;
 use crate::reconcile::decide::{Cause, Cleanup, OwedReadBack, Plan};
 use crate::reconcile::facts::{self, Facts, Known};
 use crate::reconcile::failure::Failure;
+use crate::schedule::CONTEST_WINDOW;
 use crate::status::{Reason, ready_reason};
 
 /// So many resources are looked at once; the calls keep to the quota all the same.
@@ -235,7 +236,9 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
             changes: verdict.changes,
             ..Verdict::stall(
                 Reason::Contested,
-                "somebody else keeps changing it: corrections are paused, and tried once in 10 check intervals",
+                format!(
+                    "somebody else keeps changing it: corrections are paused, and tried once in {CONTEST_WINDOW} check intervals"
+                ),
             )
         },
         _ => verdict,

@@ -1,0 +1,92 @@
+//! What the status says when an attempt fails: what passes by itself never makes a Ready resource un-Ready.
+
+use k8s_openapi::jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::claims::{self, Learned};
+use super::convert;
+use super::drift::Drift;
+use super::due::Due;
+use super::failure::Failure;
+use super::pass::Pass;
+use super::report::{ChecksFail, StatusUpdate, last_error};
+use crate::api::DriftOutcome;
+use crate::events::{EventReason, Notice};
+use crate::status::{Outcome, Reason};
+
+/// What the status and the events say of a failure, as far as the contract wants it said.
+pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
+    let told = failure.told()?;
+    let seen = pass.seen().clone();
+    // A role that STS does not give is as good as refused; what VOD does not permit was asked for by somebody.
+    let refused =
+        told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.resolved);
+    let learned = if refused { Learned::Refused } else { seen.learned };
+    let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, learned);
+    let mut update = StatusUpdate {
+        last_error: last_error(failure, Timestamp::now()).map(Some),
+        handled: pass.inputs.requested.clone(),
+        account: evidence.account,
+        endpoint: seen.endpoint,
+        // The setting is another one's: what was applied before does not tell what is there when this one takes over.
+        forget_applied: told.reason == Reason::Conflict,
+        // What may have been carried out must be known when the resource goes, also to another process.
+        unconfirmed: seen.sent.map(Some),
+        ..StatusUpdate::default()
+    };
+    // While the account rests no call is made, so what the service said last still says more.
+    let rests = matches!(failure, Failure::Throttled { call: None, .. });
+    if rests && pass.status.last_error.is_some() {
+        update.last_error = None;
+    }
+    // Nor does it end a dispute: after a restart the status is all that is known of it.
+    let is_check = pass.due != Due::Change && pass.is_disputed();
+    if told.passes && (pass.holds_generation() || is_check) {
+        // A check that fails in passing leaves the words as they are, until checks have failed for long.
+        let since = pass
+            .entry
+            .lock()
+            .failing
+            .failed(Instant::now(), Timestamp::now(), pass.interval);
+        match since {
+            Some(since) => {
+                update.failing = Some(ChecksFail {
+                    reason: told.reason,
+                    message: told.message.to_owned(),
+                    since,
+                });
+            }
+            None if pass.due != Due::Change => update.last_error = None,
+            None => {}
+        }
+    } else {
+        pass.entry.lock().failing.ended();
+        // What waits for a retry must find its Secrets changed again after a restart.
+        update.observed_secrets = (!told.passes).then_some(evidence.secrets);
+        update.outcome = Some(Outcome {
+            credentials_accepted: seen.accepted,
+            ..Outcome::new(told.reason, told.message)
+        });
+        update
+            .events
+            .push(Notice::warning(EventReason::of(told.reason), told.message));
+        if told.reason == Reason::Conflict {
+            update.events.extend(seen.left_behind);
+        }
+        if let Some(found) = seen.drift.filter(|_| !told.passes) {
+            let drift = Drift {
+                outcome: DriftOutcome::Reported,
+                found,
+            };
+            let meant = Drift {
+                outcome: DriftOutcome::Corrected,
+                found: drift.found.clone(),
+            };
+            update.events.push(meant.notice(false));
+            let known = pass.status.last_drift.as_ref().map(|last| &last.differences);
+            let is_news = known != Some(&convert::differences(&drift.found));
+            update.drift = Some(drift).filter(|_| is_news);
+        }
+    }
+    Some(update)
+}
