@@ -131,6 +131,11 @@ impl OwnershipIndex {
         self.no_longer_waiting()
     }
 
+    /// Whether nobody has asked for its account yet.
+    pub fn is_unasked(&self, uid: &str) -> bool {
+        self.known(uid).is_some_and(Contender::is_unasked)
+    }
+
     /// The account of a resource, where it is proven.
     pub fn account(&self, uid: &str) -> Option<AccountKey> {
         self.known(uid)?.claim.account().cloned()

@@ -15,6 +15,9 @@ use crate::service::{Access, LiveRead, Turn, Unserved};
 /// How long a read-back that looks like another setting is given before it is believed.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a read-back may go on when the process stops.
+const LAST_READ: Duration = Duration::from_secs(2);
+
 /// A SetMessageCallback that succeeded.
 pub struct Applied {
     /// Its RequestId.
@@ -103,7 +106,15 @@ async fn read(pass: &Pass, turn: &Turn, access: &Access) -> Result<LiveRead, Uns
     if pass.is_suspended_now() {
         return Err(Unserved::Outdated);
     }
-    pass.ctx.service.get(access, turn, Instant::now()).await
+    let stops = async {
+        pass.ctx.stop.cancelled().await;
+        tokio::time::sleep(LAST_READ).await;
+    };
+    tokio::select! {
+        live = pass.ctx.service.get(access, turn, Instant::now()) => live,
+        // That it was set must be told before the process ends.
+        () = stops => Err(Unserved::Outdated),
+    }
 }
 
 /// Calls DeleteMessageCallback.

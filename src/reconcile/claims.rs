@@ -118,6 +118,12 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) {
     }
 }
 
+/// What its status proves of a resource whose Secret is gone.
+pub fn last_claim(resource: &VodMessageCallback) -> Claim {
+    let account = proven_by_status(resource, last_version(resource));
+    account.map_or(Claim::None, |account| Claim::Proven(AccountKey::Account(account)))
+}
+
 /// The version of the credentials' Secret that the status names.
 fn last_version(resource: &VodMessageCallback) -> Option<&str> {
     let name = secrets::credentials_name(&resource.spec)?;
@@ -170,6 +176,10 @@ pub async fn judge(pass: &Pass, turn: &Turn) -> Ownership {
 
 /// Asks whose account another resource names, in its own name, without waiting for its turn: it makes no call to VOD.
 async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
+    // Others ask as well.
+    if !ctx.ownership().is_unasked(&uid) {
+        return;
+    }
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &name.namespace);
     match api.get_opt(&name.name).await {
         Ok(Some(resource)) if resource.uid().as_deref() == Some(&uid) => {
@@ -185,8 +195,13 @@ async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
     let woken = ctx.ownership().cannot_be_known(&uid);
     ctx.wake_all(woken);
     // One that went meanwhile was forgotten before it was looked at.
-    if ctx.stores.get(&name).is_none() {
+    let is_there = ctx
+        .stores
+        .get(&name)
+        .is_some_and(|resource| resource.uid().as_deref() == Some(&uid));
+    if !is_there {
         ctx.object_states.forget(&uid);
+        ctx.events.forget(&uid);
     }
 }
 

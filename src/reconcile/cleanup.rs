@@ -128,6 +128,10 @@ async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result
         Err(failure) => return Err(failure),
     }
     pass.join_line(&access)?;
+    // Whatever came up meanwhile, a suspension or another policy, comes before the first call.
+    if turn.interrupted.is_cancelled() {
+        return Err(Failure::Outdated);
+    }
     let live = pass.ctx.service.get(&access, turn, Instant::now()).await?;
     match facts::removal(settings, &pass.status, (*live).as_ref()) {
         Cleanup::AlreadyGone => Ok(None),

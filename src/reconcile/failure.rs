@@ -75,6 +75,16 @@ impl Failure {
         }
     }
 
+    /// Something that may pass by itself, without a call to the service.
+    pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self::Waiting {
+            reason,
+            message: message.into(),
+            not_before: None,
+            call: None,
+        }
+    }
+
     /// What a user is told of it, if anything.
     pub fn told(&self) -> Option<Told<'_>> {
         match self {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::Failure;
 use crate::api::VodMessageCallback;
+use crate::status::Reason;
 use crate::{FINALIZER, NAME};
 
 /// Whether our finalizer is on it.
@@ -30,8 +31,25 @@ pub async fn put_on(ctx: &Context, resource: &VodMessageCallback) -> Result<(), 
         &PatchParams::apply(NAME).force(),
         &Patch::Apply(patch),
     )
-    .await?;
+    .await
+    .map_err(refused)?;
     Ok(())
+}
+
+/// A role or an admission policy that forbids it does not pass by itself soon: the user is told.
+fn refused(error: kube::Error) -> Failure {
+    match &error {
+        // The pass is older than the deletion, which is dealt with next.
+        kube::Error::Api(answer) if answer.message.contains("being deleted") => Failure::Outdated,
+        kube::Error::Api(answer) if matches!(answer.code, 400 | 403 | 422) => {
+            let said = &answer.message;
+            let message = format!(
+                "the API server did not take the finalizer: {said}; see the operator's role and the cluster's admission policies"
+            );
+            Failure::waiting(Reason::ServiceUnavailable, message)
+        }
+        _ => error.into(),
+    }
 }
 
 /// Takes it off, whoever put it on. A resource that is gone already is success.

@@ -246,6 +246,11 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) -> Vec<crate::ownership::Obj
             reason: Reason::InvalidCredentials | Reason::PermissionDenied,
             ..
         } => index.refused(&pass.uid),
+        // It keeps what it had, also where that was found out by a process before this one.
+        Failure::Stalled {
+            reason: Reason::SecretNotFound,
+            ..
+        } => index.told(&pass.uid, claims::last_claim(&pass.resource)),
         Failure::StaleLeader | Failure::NotWritten(_) | Failure::NotHeld | Failure::Outdated | Failure::InLine => {
             Vec::new()
         }
@@ -259,12 +264,10 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) -> Vec<crate::ownership::Obj
 pub async fn ownership(pass: &Pass, turn: &Turn) -> Result<(), Failure> {
     match claims::judge(pass, turn).await {
         Ownership::Loser { owner } => Err(facts::lost_to(&owner)),
-        Ownership::Waits { on } => Err(Failure::Waiting {
-            reason: Reason::ServiceUnavailable,
-            message: format!("who owns the setting is not known yet: {on} is waited for"),
-            not_before: None,
-            call: None,
-        }),
+        Ownership::Waits { on } => Err(Failure::waiting(
+            Reason::ServiceUnavailable,
+            format!("who owns the setting is not known yet: {on} is waited for"),
+        )),
         Ownership::Owner | Ownership::NoClaim | Ownership::NotContending | Ownership::Unknown => Ok(()),
     }
 }

@@ -285,6 +285,10 @@ impl Pass {
         for notice in update.events {
             self.ctx.events.publish(&self.resource, notice);
         }
+        // The watch may have told of its end already; nobody else would forget it then.
+        if self.ctx.stores.get(&self.name).is_none() {
+            self.ctx.events.forget(&self.uid);
+        }
     }
 
     /// Notes when it is looked at next.

@@ -143,6 +143,9 @@ impl Turn {
             // Another part may have gone away meanwhile.
             if held.away == 0 || held.working > 0 {
                 held.place = taken;
+            } else {
+                drop(taken);
+                self.places.freed.notify_one();
             }
         }
         done

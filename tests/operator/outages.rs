@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Gate, Operator, eventually};
+use harness::{ApiProxy, Gate, Operator, eventually};
 use vod_endpoint::{Fault, How};
 
 use crate::stage::Stage;
@@ -344,4 +344,23 @@ async fn a_refused_namespace_stops_only_itself() {
     assert!(operator.healthz().await, "{:?}", operator.get("/healthz").await);
     stage.apply(&stage.http("here").events(["SnapshotComplete"])).await;
     stage.ready("here", "Applied").await;
+}
+
+/// A role or an admission policy that forbids the finalizer: nothing is set without it, and the user is told why.
+#[tokio::test]
+async fn a_finalizer_that_is_refused_is_told_and_nothing_is_set_without_it() {
+    let stage = Stage::set().await;
+    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    proxy.refuse(&["PATCH", "vodmessagecallbacks/bound?"], 403, 1000);
+    let kubeconfig = proxy.kubeconfig(stage.plane.folder()).unwrap();
+    let builder = stage.builder(&["--check-interval", "1h"]);
+    let _operator = builder.kubeconfig(kubeconfig).start().await.unwrap();
+    stage.apply(&stage.http("bound")).await;
+    stage.not_ready("bound", "ServiceUnavailable").await;
+    let status = stage.status("bound").await;
+    assert!(status.to_string().contains("did not take the finalizer"), "{status}");
+    assert_eq!(stage.sets("bound"), 0);
+    proxy.pass_all();
+    stage.ready("bound", "Applied").await;
+    assert_eq!(stage.sets("bound"), 1);
 }

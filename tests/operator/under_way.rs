@@ -99,6 +99,30 @@ async fn passes_that_follow_each_other_closely_keep_what_was_written() {
     }
 }
 
+/// A stop finishes calls in flight, and does not lose what was set to a read-back that hangs.
+#[tokio::test]
+async fn what_was_set_is_told_before_the_process_ends() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("last")).await;
+    stage.ready("last", "Applied").await;
+    let before = stage.status("last").await["requestId"].clone();
+    let gets = stage.gets("last");
+    let hangs = Fault::always(How::Delay { ms: 60_000 })
+        .action("GetMessageCallback")
+        .app(&app("last"));
+    stage.endpoint.world().faults.push(hangs);
+    let moved = json!({ "url": "https://hooks.example.com/moved" });
+    stage.apply(&stage.http("last").field("http", moved)).await;
+    eventually("it is read back", async || stage.gets("last") > gets)
+        .await
+        .unwrap();
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    let status = stage.status("last").await;
+    assert_ne!(status["requestId"], before, "{status}");
+    assert_eq!(status["applied"]["http"]["url"], "https://hooks.example.com/moved");
+}
+
 /// Credentials with which the service was read are no longer "not known yet", whatever fails after that.
 #[tokio::test]
 async fn credentials_that_were_accepted_are_said_to_be_while_the_set_fails() {
