@@ -2,7 +2,7 @@
 //! `VodMessageCallback` resource declares it.
 //!
 //! Data flows one way: [`controller`] watches, [`reconcile`] observes, decides, acts and reports.
-//! What should happen is decided by plain functions over values; only `observe`, `act` and `report` do I/O.
+//! What should happen is decided by plain functions over values; `reconcile` names what does the I/O.
 
 mod admin;
 pub mod api;

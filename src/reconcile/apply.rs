@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::carry_out::carry_out;
 use super::claims::{self, Learned};
 use super::decide::{OwedReadBack, Plan};
 use super::due::Due;
+use super::execute::execute;
 use super::facts::{self, Facts, Known};
 use super::failure::Failure;
 use super::next_action::End;
@@ -171,7 +171,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         plan => (plan, live),
     };
     let live = live.as_deref().and_then(Option::as_ref);
-    let mut update = Box::pin(carry_out(pass, turn, &inputs, plan, live)).await?;
+    let mut update = Box::pin(execute(pass, turn, &inputs, plan, live)).await?;
     if pass.resource.spec.management_policy != ManagementPolicy::Observe {
         update.unconfirmed = Some(None);
     }

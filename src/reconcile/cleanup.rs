@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use super::act::{self, Change};
 use super::decide::Cleanup;
+use super::deletion_grace::HeldBy;
 use super::due::secrets_changed;
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Sets;
 use super::pass::Pass;
-use super::release::HeldBy;
 use super::report::{StatusUpdate, last_error};
 use super::{claims, convert, crd_going, facts, finalizer, observe};
 use crate::api::{AppliedSetting, DeletionPolicy};

@@ -1,18 +1,22 @@
 //! One resource, once: observe → decide → act → report.
 //!
-//! [`due`], [`decide`] and [`next_action`] are pure; [`observe`], [`act`], [`finalizer`] and [`report`] do the I/O.
+//! [`pass`] is one look at one resource. It is due for something ([`due`]) and goes through [`apply`] or [`cleanup`]:
+//! [`observe`], [`decide`], [`execute`] with [`act`], [`report`] or, where it failed, [`failure_status`]; and then
+//! [`next_action`]. [`due`], [`decide`], [`facts`], [`convert`] and [`next_action`] are pure; [`observe`], [`claims`],
+//! [`secrets`], [`act`], [`finalizer`], [`crd_going`] and [`report`] do the I/O.
 
 mod act;
 mod apply;
-mod carry_out;
 pub mod claims;
 mod cleanup;
 pub mod context;
 pub(crate) mod convert;
 mod crd_going;
 pub mod decide;
+mod deletion_grace;
 mod drift;
 pub mod due;
+mod execute;
 pub(crate) mod facts;
 pub(crate) mod failure;
 mod failure_status;
@@ -21,7 +25,6 @@ mod next_action;
 pub mod object_state;
 mod observe;
 mod pass;
-mod release;
 mod report;
 pub mod secrets;
 mod still_wanted;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::release;
+use super::deletion_grace;
 use crate::schedule::Backoff;
 
 /// How a pass ended.
@@ -71,7 +71,7 @@ pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
     let in_time = |wait: Duration| {
         let wait = match facts.deleting {
             // The end of the grace period is a moment to look, and from then on the attempts are few seconds apart.
-            true if facts.until_release.is_zero() => wait.min(release::APART),
+            true if facts.until_release.is_zero() => wait.min(deletion_grace::APART),
             true => wait.min(facts.until_release),
             false => wait,
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
+use super::deletion_grace::LateAttempts;
 use super::due::{Retry, is_newer};
-use super::release::LateAttempts;
 use crate::api::VodMessageCallbackStatus;
 use crate::schedule::{Backoff, Contest, FailingChecks};
 use crate::status::Reason;

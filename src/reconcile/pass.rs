@@ -238,7 +238,7 @@ impl Pass {
         let account = self.ctx.ownership().account(&self.uid);
         Line {
             owner: account.map_or_else(
-                || Owner::Credential(secrets::credential_name(&self.name.namespace, spec)),
+                || Owner::Credential(secrets::line_of_the_credential(&self.name.namespace, spec)),
                 Owner::Account,
             ),
             endpoint: self.ctx.endpoints.vod(&convert::region(spec)).as_str().to_owned(),

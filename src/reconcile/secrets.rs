@@ -172,7 +172,7 @@ pub fn credentials_name(spec: &VodMessageCallbackSpec) -> Option<&str> {
 }
 
 /// What a spec's credentials go by until their account is known, for those who wait in line.
-pub fn credential_name(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
+pub fn line_of_the_credential(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
     let credentials = spec.credentials.as_ref();
     let account = credentials.and_then(|c| c.service_account_ref.as_ref());
     let base = match (credentials_name(spec), account) {

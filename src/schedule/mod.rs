@@ -2,7 +2,7 @@
 
 mod backoff;
 mod contest;
-mod failing;
+mod failing_checks;
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 
 pub use backoff::Backoff;
 pub use contest::{CONTEST_WINDOW, Contest, Correction};
-pub use failing::FailingChecks;
+pub use failing_checks::FailingChecks;
 
 /// How long until the next scheduled check. The moments are fixed on the wall clock by the uid, so that neither many
 /// resources nor a restart make a burst, and nothing about them has to be remembered.

@@ -20,7 +20,7 @@ use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
 /// Carries out a plan and says what came of it.
-pub async fn carry_out(
+pub async fn execute(
     pass: &Pass,
     turn: &Turn,
     inputs: &Inputs,
