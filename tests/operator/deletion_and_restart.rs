@@ -51,6 +51,8 @@ async fn retain_after_a_restart_says_what_stays() {
     stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
     stage.cluster.delete_vmc(&stage.ns, "stays").await.unwrap();
     stage.not_ready("stays", "SecretNotFound").await;
+    // What is asked for meanwhile is tried, and answered.
+    stage.check_now("stays", "again").await;
     operator.kill().await.unwrap();
     let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
     stage.cluster.patch_vmc(&stage.ns, "stays", &retain).await.unwrap();

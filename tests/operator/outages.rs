@@ -364,3 +364,22 @@ async fn a_finalizer_that_is_refused_is_told_and_nothing_is_set_without_it() {
     stage.ready("bound", "Applied").await;
     assert_eq!(stage.sets("bound"), 1);
 }
+
+/// A conflict says nothing about what was written: the words of the Set are kept, and written again.
+#[tokio::test]
+async fn a_status_that_is_answered_with_a_conflict_is_written_again() {
+    let stage = Stage::set().await;
+    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    proxy.refuse(&["PATCH", "vodmessagecallbacks/clash/status"], 409, 2);
+    let kubeconfig = proxy.kubeconfig(stage.plane.folder()).unwrap();
+    let builder = stage.builder(&["--check-interval", "1h"]);
+    let _operator = builder.kubeconfig(kubeconfig).start().await.unwrap();
+    stage.apply(&stage.http("clash")).await;
+    stage.ready("clash", "Applied").await;
+    let status = stage.status("clash").await;
+    assert!(
+        status["requestId"].is_string() && status["lastAppliedTime"].is_string(),
+        "{status}"
+    );
+    assert_eq!(stage.sets("clash"), 1);
+}
