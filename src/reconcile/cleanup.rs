@@ -61,13 +61,7 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
 async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
     finalizer::take_off(&pass.ctx, &pass.resource).await?;
     pass.entry.lock().is_released = true;
-    if let Some(notice) = notice {
-        pass.ctx.events.publish(&pass.resource, notice);
-        // The watch may have told of its end already; nobody else would forget it then.
-        if pass.ctx.stores.get(&pass.name).is_none() {
-            pass.ctx.events.forget(&pass.uid);
-        }
-    }
+    pass.tell(notice);
     Ok(End::Done)
 }
 

@@ -74,15 +74,12 @@ pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
             update.events.extend(seen.left_behind);
         }
         if let Some(found) = seen.drift.filter(|_| !told.passes) {
-            let drift = Drift {
-                outcome: DriftOutcome::Reported,
+            let mut drift = Drift {
+                outcome: DriftOutcome::Corrected,
                 found,
             };
-            let meant = Drift {
-                outcome: DriftOutcome::Corrected,
-                found: drift.found.clone(),
-            };
-            update.events.push(meant.notice(false));
+            update.events.push(drift.notice(false));
+            drift.outcome = DriftOutcome::Reported;
             let known = pass.status.last_drift.as_ref().map(|last| &last.differences);
             let is_news = known != Some(&convert::differences(&drift.found));
             update.drift = Some(drift).filter(|_| is_news);

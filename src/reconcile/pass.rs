@@ -282,7 +282,12 @@ impl Pass {
         if update.outcome.as_ref().is_some_and(|outcome| outcome.reason.is_ready()) {
             self.ctx.events.well(&self.uid);
         }
-        for notice in update.events {
+        self.tell(update.events);
+    }
+
+    /// Tells notices.
+    pub fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        for notice in notices {
             self.ctx.events.publish(&self.resource, notice);
         }
         // The watch may have told of its end already; nobody else would forget it then.

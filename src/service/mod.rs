@@ -97,7 +97,7 @@ impl Service {
         }));
         // What is being changed is read after that.
         let read = async {
-            let changed = self.changes.waited_for(access.key()).await;
+            let changed = unless_interrupted(turn, self.changes.waited_for(access.key())).await?;
             let not_before = changed.map_or(not_before, |at| at.max(not_before));
             self.reads
                 .read(access.key(), access.credentials.id, not_before, fetch)
@@ -155,11 +155,7 @@ impl Service {
         call: impl Future<Output = Result<T, Unserved>>,
     ) -> Result<T, Unserved> {
         let alone = async {
-            let _others_wait = tokio::select! {
-                biased;
-                guard = self.changes.begin(access.key()) => guard,
-                () = turn.interrupted.cancelled() => return Err(Unserved::Outdated),
-            };
+            let _others_wait = unless_interrupted(turn, self.changes.begin(access.key())).await?;
             call.await
         };
         let result = turn.away(alone).await;
@@ -283,5 +279,14 @@ impl Service {
             () = given_up => Err(Unserved::Outdated),
             done = call => Ok(done),
         }
+    }
+}
+
+/// Waits, unless something newer comes up.
+async fn unless_interrupted<T>(turn: &Turn, waiting: impl Future<Output = T>) -> Result<T, Unserved> {
+    tokio::select! {
+        biased;
+        done = waiting => Ok(done),
+        () = turn.interrupted.cancelled() => Err(Unserved::Outdated),
     }
 }

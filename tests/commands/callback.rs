@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -306,10 +306,8 @@ fn a_stop_is_orderly_and_finishes_what_is_in_flight() {
     }
 }
 
-#[test]
-fn a_reader_that_goes_away_ends_the_listener_without_an_error() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
+/// A listener that prints into `writer`, what it says beside that, and the first line of it.
+fn listening_into(writer: std::io::PipeWriter) -> (Child, BufReader<ChildStderr>, String) {
     let mut process = command(&["callback", "listen", "--listen", "127.0.0.1:0", "--url", URL])
         .stdout(writer)
         .stderr(Stdio::piped())
@@ -318,6 +316,14 @@ fn a_reader_that_goes_away_ends_the_listener_without_an_error() {
     let mut stderr = BufReader::new(process.stderr.take().unwrap());
     let mut told = String::new();
     stderr.read_line(&mut told).unwrap();
+    (process, stderr, told)
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_listener_without_an_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (mut process, mut stderr, told) = listening_into(writer);
     let address = told.split(' ').nth(2).unwrap();
     run(&[
         "callback",
@@ -339,14 +345,7 @@ fn a_reader_that_goes_away_ends_the_listener_without_an_error() {
 #[test]
 fn a_reader_that_does_not_read_holds_nobody_up() {
     let (reader, writer) = std::io::pipe().unwrap();
-    let mut process = command(&["callback", "listen", "--listen", "127.0.0.1:0", "--url", URL])
-        .stdout(writer)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(process.stderr.take().unwrap());
-    let mut told = String::new();
-    stderr.read_line(&mut told).unwrap();
+    let (mut process, mut stderr, told) = listening_into(writer);
     let address = told.split("http://").nth(1).unwrap().split(' ').next().unwrap();
     let body = format!("{{\"EventType\": \"{}\"}}", "x".repeat(4000));
     let request = format!(

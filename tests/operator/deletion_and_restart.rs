@@ -1,7 +1,7 @@
 //! Contract 3, "Deletion", where the operator is another process than the one that applied the setting, and where no
 //! call is needed.
 
-use harness::{ApiProxy, eventually};
+use harness::eventually;
 use serde_json::json;
 use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
 
@@ -12,14 +12,8 @@ use crate::stage::{Stage, app};
 #[tokio::test]
 async fn what_a_process_that_is_gone_may_have_set_is_removed_also_at_the_second_attempt() {
     let stage = Stage::set().await;
-    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     proxy.hold(&["vodmessagecallbacks/half/status"]);
-    let operator = stage
-        .builder(&["--check-interval", "1h"])
-        .kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap())
-        .start()
-        .await
-        .unwrap();
     stage.apply(&stage.http("half")).await;
     eventually("it is set", async || stage.live("half").is_some())
         .await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{ApiProxy, Gate, Operator, eventually};
+use harness::{Gate, Operator, eventually};
 use vod_endpoint::{Fault, How};
 
 use crate::stage::Stage;
@@ -350,11 +350,8 @@ async fn a_refused_namespace_stops_only_itself() {
 #[tokio::test]
 async fn a_finalizer_that_is_refused_is_told_and_nothing_is_set_without_it() {
     let stage = Stage::set().await;
-    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    let (proxy, _operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     proxy.refuse(&["PATCH", "vodmessagecallbacks/bound?"], 403, 1000);
-    let kubeconfig = proxy.kubeconfig(stage.plane.folder()).unwrap();
-    let builder = stage.builder(&["--check-interval", "1h"]);
-    let _operator = builder.kubeconfig(kubeconfig).start().await.unwrap();
     stage.apply(&stage.http("bound")).await;
     stage.not_ready("bound", "ServiceUnavailable").await;
     let status = stage.status("bound").await;
@@ -369,11 +366,8 @@ async fn a_finalizer_that_is_refused_is_told_and_nothing_is_set_without_it() {
 #[tokio::test]
 async fn a_status_that_is_answered_with_a_conflict_is_written_again() {
     let stage = Stage::set().await;
-    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    let (proxy, _operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     proxy.refuse(&["PATCH", "vodmessagecallbacks/clash/status"], 409, 2);
-    let kubeconfig = proxy.kubeconfig(stage.plane.folder()).unwrap();
-    let builder = stage.builder(&["--check-interval", "1h"]);
-    let _operator = builder.kubeconfig(kubeconfig).start().await.unwrap();
     stage.apply(&stage.http("clash")).await;
     stage.ready("clash", "Applied").await;
     let status = stage.status("clash").await;

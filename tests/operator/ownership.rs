@@ -43,40 +43,6 @@ async fn the_oldest_owns_the_next_takes_over() {
     assert_eq!(stage.live("own").unwrap()["EventTypeList"], "SnapshotComplete");
 }
 
-/// The new owner waits for what the former one has sent already: whatever arrives last is the new owner's.
-#[tokio::test]
-async fn a_setting_changes_hands_after_the_former_owners_call() {
-    let stage = Stage::set().await;
-    let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("old")).await;
-    stage.ready("old", "Applied").await;
-    stage.older("old").await;
-    let apps = app("old");
-    stage.apply(&stage.http("new").app_id(&apps)).await;
-    stage.not_ready("new", "Conflict").await;
-    let late = 3000;
-    let slow = Fault::always(vod_endpoint::How::Delay { ms: late });
-    let slow = slow.action("SetMessageCallback").app(&apps).times(1);
-    stage.endpoint.world().faults.push(slow);
-    let moved = json!({ "url": "https://hooks.example.com/moved" });
-    stage.apply(&stage.http("old").field("http", moved.clone())).await;
-    harness::eventually("it is sent", async || stage.sets("old") == 2)
-        .await
-        .unwrap();
-    let observes = stage.http("old").field("http", moved).management_policy("Observe");
-    stage.apply(&observes).await;
-    stage.ready("new", "Applied").await;
-    let calls = stage.calls("old");
-    let sent: Vec<u64> = calls
-        .iter()
-        .filter(|c| c.action.starts_with("Set"))
-        .map(|c| c.at_ms)
-        .collect();
-    assert_eq!(sent.len(), 3);
-    assert!(sent[2] - sent[1] >= late, "before the answer: {sent:?}");
-    assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
-}
-
 #[tokio::test]
 async fn a_loser_that_goes_leaves_the_setting() {
     let stage = Stage::set().await;

@@ -2,7 +2,7 @@
 //! a namespace with a Secret, and an operator of its own.
 
 use control_plane::ControlPlane;
-use harness::{Cluster, Operator, Vmc};
+use harness::{ApiProxy, Cluster, Operator, Vmc};
 use serde_json::Value;
 use vod_endpoint::{ACCOUNT, Call, Endpoint, KEY_ID, KEY_SECRET};
 
@@ -55,6 +55,14 @@ impl Stage {
             .env("RUST_LOG", "trace")
             .args(["--watch-namespace", &self.ns])
             .args(args.iter().copied())
+    }
+
+    /// An operator whose way to the API server leads through a proxy.
+    pub async fn behind_a_proxy(&self, args: &[&str]) -> (ApiProxy, Operator) {
+        let proxy = ApiProxy::of(self.cluster.client()).await.unwrap();
+        let kubeconfig = proxy.kubeconfig(self.plane.folder()).unwrap();
+        let operator = self.builder(args).kubeconfig(kubeconfig).start().await.unwrap();
+        (proxy, operator)
     }
 
     /// Makes or changes a Secret of this test's namespace.

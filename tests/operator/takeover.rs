@@ -140,36 +140,46 @@ async fn moving_into_a_conflict_says_what_stays_behind() {
     assert!(status.get("applied").is_none(), "nothing of it is there: {status}");
 }
 
-/// A successor that would only have to look waits for what the former owner has sent, too.
-#[tokio::test]
-async fn a_successor_looks_after_the_former_owners_call() {
-    let stage = Stage::set().await;
-    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+/// How late the answer to the former owner's last Set is.
+const LATE_MS: u64 = 3000;
+
+/// A change of the owner is on its way when it leaves the setting to the next one, which asks for `wanted`. The calls of
+/// the setting after that, and the moment at which the change was sent.
+async fn handed_over(stage: &Stage, wanted: &str) -> (Vec<vod_endpoint::Call>, u64) {
     stage.apply(&stage.http("old")).await;
     stage.ready("old", "Applied").await;
     stage.older("old").await;
     let apps = app("old");
-    // It asks for what is there now.
-    stage.apply(&stage.http("new").app_id(&apps)).await;
+    let new = stage.http("new").app_id(&apps);
+    stage.apply(&new.field("http", json!({ "url": wanted }))).await;
     stage.not_ready("new", "Conflict").await;
-    let slow = Fault::always(How::Delay { ms: 3000 });
+    let slow = Fault::always(How::Delay { ms: LATE_MS });
     let slow = slow.action("SetMessageCallback").app(&apps).times(1);
     stage.endpoint.world().faults.push(slow);
     let moved = json!({ "url": "https://hooks.example.com/moved" });
-    stage.apply(&stage.http("old").field("http", moved.clone())).await;
+    stage.apply(&stage.http("old").field("http", moved)).await;
     eventually("it is sent", async || stage.sets("old") == 2).await.unwrap();
-    let gets = stage.gets("old");
-    let observes = stage.http("old").field("http", moved).management_policy("Observe");
-    stage.apply(&observes).await;
+    let before = stage.calls("old").len();
+    stage.patch_policy("old", "Observe").await;
     stage.ready("new", "Applied").await;
-    assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
-    let calls = stage.calls("old");
-    let sent = calls
-        .iter()
-        .filter(|c| c.action.starts_with("Set"))
-        .nth(1)
-        .unwrap()
-        .at_ms;
-    let read = calls.iter().filter(|c| c.action.starts_with("Get")).nth(gets).unwrap();
-    assert!(read.at_ms >= sent + 3000, "read before the answer");
+    assert_eq!(stage.live("old").unwrap()["CallbackURL"], wanted);
+    let mut calls = stage.calls("old");
+    let after = calls.split_off(before);
+    let sent = calls.iter().rfind(|c| c.action.starts_with("Set")).unwrap().at_ms;
+    (after, sent)
+}
+
+/// The new owner waits for what the former one has sent already: whatever arrives last is the new owner's, and what it
+/// looks at is not about to be replaced, also where it asks for what was there before.
+#[tokio::test]
+async fn a_setting_changes_hands_after_the_former_owners_call() {
+    for wanted in ["https://hooks.example.com/new", URL] {
+        let stage = Stage::set().await;
+        let _operator = stage.operator(&["--check-interval", "1h"]).await;
+        let (calls, sent) = handed_over(&stage, wanted).await;
+        assert_eq!(stage.sets("old"), 3);
+        for call in calls {
+            assert!(call.at_ms >= sent + LATE_MS, "before the answer: {call:?}");
+        }
+    }
 }

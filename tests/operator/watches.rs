@@ -13,13 +13,6 @@ const CROWD: usize = 620;
 const RESOURCES: &str = "vodmessagecallbacks";
 const LISTS: [&str; 2] = [RESOURCES, "limit=100"];
 
-async fn behind_a_proxy(stage: &Stage, args: &[&str]) -> (ApiProxy, Operator) {
-    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
-    let kubeconfig = proxy.kubeconfig(stage.plane.folder()).unwrap();
-    let operator = stage.builder(args).kubeconfig(kubeconfig).start().await.unwrap();
-    (proxy, operator)
-}
-
 async fn resources(operator: &Operator, state: &str) -> f64 {
     let metrics = operator.metrics().await.unwrap();
     metrics.sum("vod_operator_resources", &[("state", state)])
@@ -47,7 +40,7 @@ async fn what_happens_during_a_gap_and_a_list_of_pages_is_acted_on_at_once() {
     for name in actors.iter().flatten() {
         stage.apply(&stage.http(name).secret("own")).await;
     }
-    let (proxy, operator) = behind_a_proxy(&stage, &["--check-interval", "1h"]).await;
+    let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     for name in actors.iter().flatten() {
         stage.ready(name, "Applied").await;
     }
