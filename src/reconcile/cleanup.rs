@@ -18,7 +18,7 @@ use crate::api::{AppliedSetting, DeletionPolicy};
 use crate::events::{EventReason, Notice};
 use crate::ownership::Ownership;
 use crate::service::Turn;
-use crate::status::{Outcome, Reason, ready_reason};
+use crate::status::{Outcome, Reason};
 
 /// So begins what the status says of a deletion that cannot be carried out yet.
 const HELD_UP: &str = "the deletion waits";
@@ -97,9 +97,8 @@ pub fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
     if is_loser(pass) {
         return Vec::new();
     }
-    // The deletion itself was one generation. What was said before it holds unless a Secret changed after that.
-    let told = pass.status.observed_generation == Some(pass.inputs.generation - 1)
-        && ready_reason(&pass.status.conditions).is_some_and(|reason| !reason.is_under_way())
+    // What was said before the deletion holds unless a Secret changed after that.
+    let told = facts::was_settled_before_its_deletion(&pass.status, pass.inputs.generation)
         && !secrets_changed(&pass.inputs.secrets, &pass.status.observed_secrets);
     // A process that has watched the resource from its creation knows whether it sent a Set.
     let may_be_set = !told && pass.entry.lock().sets != Sets::None;

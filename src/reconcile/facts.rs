@@ -12,7 +12,7 @@ use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy, VodMessageCal
 use crate::credentials::{Credentials, from_secret_data};
 use crate::domain::{AccountId, AccountKey, AuthKey, Baseline, LiveSetting, Setting};
 use crate::ownership::{ObjectName, lost_message};
-use crate::status::Reason;
+use crate::status::{Reason, ready_reason};
 
 /// The values of a Secret.
 pub type SecretValues = BTreeMap<String, ByteString>;
@@ -148,6 +148,13 @@ pub fn keeps(spec: &VodMessageCallbackSpec) -> bool {
     spec.deletion_policy == DeletionPolicy::Retain
         || spec.suspend
         || spec.management_policy == ManagementPolicy::Observe
+}
+
+/// Whether the status speaks of the generation that was deleted, and nothing of it was under way: then it says all that
+/// was set. The deletion itself is one generation more.
+pub fn was_settled_before_its_deletion(status: &VodMessageCallbackStatus, generation: i64) -> bool {
+    status.observed_generation == Some(generation - 1)
+        && ready_reason(&status.conditions).is_some_and(|reason| !reason.is_under_way())
 }
 
 /// What a resource that goes may have left at the service, if anything is to be done about it: what it applied, what it

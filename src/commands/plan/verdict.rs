@@ -266,9 +266,7 @@ fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Ve
 /// What a process would look for that has not watched the resource from its creation.
 fn settings_to_remove(subject: &Subject) -> Vec<AppliedSetting> {
     let status = subject.status();
-    // The deletion itself was one generation.
-    let told = status.observed_generation == Some(subject.generation() - 1)
-        && ready_reason(&status.conditions).is_some_and(|reason| !reason.is_under_way());
+    let told = facts::was_settled_before_its_deletion(&status, subject.generation());
     facts::settings_to_remove(&subject.spec, &status, !told && !status.is_fresh())
 }
 
