@@ -136,6 +136,13 @@ impl OwnershipIndex {
         self.known(uid).is_some_and(Contender::is_unasked)
     }
 
+    /// Whether another resource owns the setting that this one, which may only observe, is about.
+    pub fn is_owned_by_another(&self, uid: &str) -> bool {
+        let key = self.known(uid).and_then(Contender::key);
+        key.and_then(|key| self.owner(&key))
+            .is_some_and(|owner| owner.uid != uid)
+    }
+
     /// The account of a resource, where it is proven.
     pub fn account(&self, uid: &str) -> Option<AccountKey> {
         self.known(uid)?.claim.account().cloned()

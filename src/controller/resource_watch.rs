@@ -17,7 +17,7 @@ use super::roster::{Effect, Roster, Sighting, what_wakes};
 use super::watch_health::SignOfLife;
 use super::{Scope, described};
 use crate::RECONCILE_ANNOTATION;
-use crate::api::VodMessageCallback;
+use crate::api::{VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey, AppId, Region};
 use crate::health::Health;
 use crate::ownership::{Claim, Contender, ObjectName, owner_in};
@@ -98,11 +98,12 @@ impl Follower<'_> {
             }
             Event::InitDone => {
                 let listing = std::mem::take(&mut self.listing);
-                for resource in listing.values() {
-                    let (uid, version) = (resource.uid().unwrap_or_default(), resource.resource_version());
-                    self.ctx.object_states.caught_up(&uid, &version.unwrap_or_default());
-                }
+                let shown = |resource: &Arc<VodMessageCallback>| Some((resource.uid()?, resource.resource_version()?));
+                let shown: Vec<_> = listing.values().filter_map(shown).collect();
                 self.ctx.stores.replace(self.namespace, listing);
+                for (uid, version) in shown {
+                    self.ctx.object_states.caught_up(&uid, &version);
+                }
                 self.roster.list_ends()
             }
             Event::Apply(object) => {
@@ -195,22 +196,22 @@ impl Follower<'_> {
 fn readable(object: &DynamicObject) -> Result<VodMessageCallback, serde_json::Error> {
     let part = |name| object.data.get(name).cloned().unwrap_or_default();
     let mut resource = VodMessageCallback::new("", serde_json::from_value(part("spec"))?);
-    let mut status = part("status");
-    resource.status = serde_json::from_value(status.clone())
-        .or_else(|_| {
-            // Another version may have written words that this one does not know. What was applied is told without them.
-            if let Some(parts) = status.as_object_mut() {
-                parts.retain(|name, _| !REPORTS.contains(&name.as_str()));
-            }
-            serde_json::from_value(status)
-        })
-        .unwrap_or_default();
+    resource.status = readable_status(part("status"));
     resource.metadata = object.metadata.clone();
     Ok(resource)
 }
 
-/// Parts of a status that only report.
-const REPORTS: [&str; 5] = ["differences", "lastDrift", "lastError", "reported", "unconfirmed"];
+/// Another version may have written words that this one does not know: what was applied is told without them. Parts that
+/// only report go first.
+fn readable_status(mut status: serde_json::Value) -> Option<VodMessageCallbackStatus> {
+    let mut unsound = ["lastDrift", "lastError", "differences", "reported", "unconfirmed"].into_iter();
+    loop {
+        if let Ok(read) = serde_json::from_value(status.clone()) {
+            return read;
+        }
+        status.as_object_mut()?.remove(unsound.next()?);
+    }
+}
 
 /// Drops what the store need not hold.
 fn slim(resource: &mut VodMessageCallback) {
@@ -299,7 +300,9 @@ mod tests {
         let spec = json!({"region": "cn-shanghai", "callbackType": "HTTP", "http": {"url": "https://hooks.example.com/vod"}, "eventTypes": []});
         let mut newer = object(&spec);
         newer.data["status"]["lastDrift"] = json!({"outcome": "mended", "time": "2026-01-01T00:00:00Z"});
+        newer.data["status"]["reported"] = json!({"CallbackType": "HTTP"});
         let status = readable(&newer).unwrap().status.unwrap();
+        assert!(status.reported.is_some(), "the baseline is kept");
         assert_eq!(status.account_id.as_deref(), Some("1234567890123456"));
         assert!(status.last_drift.is_none());
         newer.data["status"] = json!("a text");

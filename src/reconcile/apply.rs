@@ -180,7 +180,11 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     }
     update.events.extend(left_behind);
     note_account();
-    update.forget_applied = moved;
+    if moved && pass.resource.spec.management_policy == ManagementPolicy::Observe {
+        // What was applied to the other account is not in this one.
+        update.applied = None;
+    }
+    update.forget_applied |= moved;
     Ok(update)
 }
 

@@ -226,6 +226,8 @@ pub struct Ours<'a> {
     pub auth_enabled: bool,
     /// How the service words it, where that is known.
     pub baseline: Option<&'a Baseline>,
+    /// The service said that it took it. What may never have arrived must be there word for word.
+    pub was_taken: bool,
 }
 
 impl Ours<'_> {
@@ -234,7 +236,7 @@ impl Ours<'_> {
             .setting
             .differences_when_signed(live, self.baseline, self.auth_enabled);
         // As long as its own words are not known, what can only be another way to write it is no difference.
-        if self.baseline.is_none() {
+        if self.was_taken && self.baseline.is_none() {
             found.retain(|d| match d.field {
                 Field::EventTypes => d.desired != ALL || d.observed.is_empty(),
                 field => !is_rewording(field, &d.desired, &d.observed) || field == Field::AuthEnabled,

@@ -76,12 +76,16 @@ pub async fn execute(
         Plan::ReportDrift(found) => Ok(reported_drift(pass, found)),
         Plan::ReportObserved(found) => {
             let reported = convert::observed(live, pass.status.reported.as_ref(), !found.is_empty());
-            // It owns nothing meanwhile: which key is in force is not known any more.
-            let applied = pass.status.applied.clone().map(|applied| AppliedSetting {
+            // It owns nothing meanwhile: which key is in force is not known any more, and where another one has the setting,
+            // nothing of it.
+            let is_given_up = pass.ctx.ownership().is_owned_by_another(&pass.uid);
+            let applied = pass.status.applied.clone().filter(|_| !is_given_up);
+            let applied = applied.map(|applied| AppliedSetting {
                 auth_key_secret: None,
                 ..applied
             });
             Ok(StatusUpdate {
+                forget_applied: is_given_up,
                 applied,
                 reported: Some(reported),
                 ..observed(pass, found)

@@ -177,10 +177,12 @@ pub fn settings_to_remove(
 pub fn removal(settings: &[AppliedSetting], status: &VodMessageCallbackStatus, live: Option<&LiveSetting>) -> Cleanup {
     let baseline = status.reported.as_ref().and_then(convert::baseline);
     let ours = |applied: &AppliedSetting| {
+        let was_taken = status.applied.as_ref() == Some(applied);
         Some(Ours {
             setting: convert::setting_of_applied(applied)?,
             auth_enabled: convert::auth_enabled(applied),
-            baseline: baseline.as_ref().filter(|_| status.applied.as_ref() == Some(applied)),
+            baseline: baseline.as_ref().filter(|_| was_taken),
+            was_taken,
         })
     };
     let ours: Vec<_> = settings.iter().filter_map(ours).collect();

@@ -12,7 +12,7 @@ use super::pass::Pass;
 use super::report::{ChecksFail, StatusUpdate, last_error};
 use crate::api::DriftOutcome;
 use crate::events::{EventReason, Notice};
-use crate::status::{Outcome, Reason};
+use crate::status::{Outcome, Reason, ready_reason};
 
 /// What the status and the events say of a failure, as far as the contract wants it said.
 pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
@@ -73,17 +73,21 @@ pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
         if told.reason == Reason::Conflict {
             update.events.extend(seen.left_behind);
         }
-        if let Some(found) = seen.drift.filter(|_| !told.passes) {
-            let mut drift = Drift {
-                outcome: DriftOutcome::Corrected,
-                found,
-            };
-            update.events.push(drift.notice(false));
-            drift.outcome = DriftOutcome::Reported;
-            let known = pass.status.last_drift.as_ref().map(|last| &last.differences);
-            let is_news = known != Some(&convert::differences(&drift.found));
-            update.drift = Some(drift).filter(|_| is_news);
-        }
+    }
+    // What throttling holds up is corrected soon; what was refused, or sent without an answer, may never be told otherwise.
+    if let Some(found) = seen.drift.filter(|_| !told.passes || update.unconfirmed.is_some()) {
+        let mut drift = Drift {
+            outcome: DriftOutcome::Corrected,
+            found,
+        };
+        update.events.push(drift.notice(false));
+        drift.outcome = DriftOutcome::Reported;
+        let is_known = pass.status.last_drift.as_ref().is_some_and(|last| {
+            last.outcome == drift.outcome
+                && last.differences == convert::differences_after(&drift.found, &last.differences)
+                && ready_reason(&pass.status.conditions) == Some(told.reason)
+        });
+        update.drift = Some(drift).filter(|_| !is_known);
     }
     Some(update)
 }

@@ -39,8 +39,8 @@ pub async fn put_on(ctx: &Context, resource: &VodMessageCallback) -> Result<(), 
 /// A role or an admission policy that forbids it does not pass by itself soon: the user is told.
 fn refused(error: kube::Error) -> Failure {
     match &error {
-        // The pass is older than the deletion, which is dealt with next.
-        kube::Error::Api(answer) if answer.message.contains("being deleted") => Failure::Outdated,
+        // The pass is older than the deletion, which is dealt with once the watch shows it.
+        kube::Error::Api(answer) if answer.message.contains("being deleted") => error.into(),
         kube::Error::Api(answer) if matches!(answer.code, 400 | 403 | 422) => {
             let said = &answer.message;
             let message = format!(

@@ -198,7 +198,13 @@ impl Pass {
             // Many can be asked for in one go, and a change goes before them.
             Due::RequestedCheck => Urgency::Backlog,
             // So are those of an AccessKey that was rotated: nothing of the setting waits.
-            Due::Change if !state.ownership_changed && self.only_the_credentials_changed() => Urgency::Backlog,
+            Due::Change
+                if !state.ownership_changed
+                    && !self.for_ownership.load(Ordering::Relaxed)
+                    && self.only_the_credentials_changed() =>
+            {
+                Urgency::Backlog
+            }
             _ if is_retry || state.found_at == Some(self.inputs.generation) => Urgency::Backlog,
             Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::WriteStatus => Urgency::Change,
         }

@@ -221,6 +221,34 @@ async fn drift_that_must_not_be_corrected_leaves_evidence() {
     );
 }
 
+/// Nor is it lost with the answer to a correction.
+#[tokio::test]
+async fn drift_whose_correction_has_no_answer_leaves_evidence() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1s"]).await;
+    stage.apply(&stage.http("mute")).await;
+    stage.ready("mute", "Applied").await;
+    let lost = Fault::always(vod_endpoint::How::Reset).action("SetMessageCallback");
+    stage.endpoint.world().faults.push(lost.after().times(1));
+    stage.tamper("mute", &[("CallbackURL", "https://attacker.example.com/")]);
+    eventually("it is put right", async || {
+        stage.live("mute").unwrap()["CallbackURL"] == URL
+    })
+    .await
+    .unwrap();
+    let told = stage
+        .cluster
+        .wait_event(&stage.ns, "mute", "DriftDetected")
+        .await
+        .unwrap();
+    assert!(told.note.unwrap().contains("https://attacker.example.com/"));
+    let last = stage.status("mute").await["lastDrift"].clone();
+    assert_eq!(
+        last["differences"][0]["observed"], "https://attacker.example.com/",
+        "{last}"
+    );
+}
+
 /// A contest in which nothing can be looked at any more says so.
 #[tokio::test]
 async fn checks_of_a_contested_setting_that_fail_are_told() {

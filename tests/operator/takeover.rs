@@ -4,7 +4,7 @@ use harness::eventually;
 use serde_json::json;
 use vod_endpoint::{ACCOUNT, Fault, How, ShowKey};
 
-use crate::stage::{Stage, URL, app};
+use crate::stage::{REGION, Stage, URL, app};
 
 const OTHER_ACCOUNT: &str = "6543210987654321";
 
@@ -72,6 +72,47 @@ async fn a_hidden_key_is_set_again_by_whoever_gets_the_setting_back() {
     stage.patch_policy("old", "Enforce").await;
     key_is("OldOwner1").await;
     stage.not_ready("young", "Conflict").await;
+}
+
+/// The same for one that only watched while another had the setting, and for one whose credentials moved meanwhile.
+#[tokio::test]
+async fn what_was_applied_before_it_only_watched_is_applied_again_where_it_is_not_there() {
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("OtherAccountsKey", "OtherAccountsSecret", OTHER_ACCOUNT);
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("old").management_policy("ApplyOnly")).await;
+    stage.ready("old", "Applied").await;
+    stage.older("old").await;
+    let moved = json!({ "url": "https://hooks.example.com/young" });
+    stage
+        .apply(&stage.http("young").app_id(&app("old")).field("http", moved))
+        .await;
+    stage.not_ready("young", "Conflict").await;
+    stage.patch_policy("old", "Observe").await;
+    stage.ready("young", "Applied").await;
+    stage.ready("old", "Observed").await;
+    stage.patch_policy("old", "ApplyOnly").await;
+    stage.ready("old", "Applied").await;
+    assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
+    stage.delete("young").await;
+    stage.patch_policy("old", "Observe").await;
+    stage.ready("old", "Observed").await;
+    stage
+        .access_key("alibaba-cloud", "OtherAccountsKey", "OtherAccountsSecret")
+        .await;
+    eventually("it watches the other account", async || {
+        stage.status("old").await["accountId"] == OTHER_ACCOUNT
+    })
+    .await
+    .unwrap();
+    stage.patch_policy("old", "ApplyOnly").await;
+    stage.ready("old", "Applied").await;
+    let world = stage.endpoint.world();
+    let there = world.setting(OTHER_ACCOUNT, REGION, &app("old"));
+    assert_eq!(there.unwrap()["CallbackURL"], URL);
 }
 
 /// An owner that stalls keeps what it has, also over a restart of the operator.

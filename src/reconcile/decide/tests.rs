@@ -537,6 +537,7 @@ fn only_what_this_resource_may_have_applied_is_removed() {
         setting,
         auth_enabled,
         baseline: Some(&before),
+        was_taken: true,
     };
     let ask = |live: Option<&LiveSetting>| cleanup(&[ours(without_key(), true)], live);
     let off = LiveSetting {
@@ -569,14 +570,16 @@ fn before_its_own_words_are_known_another_way_to_write_it_is_still_ours() {
         event_types: vec![ALL.to_owned()],
         ..without_key()
     };
-    let ask = |live: &LiveSetting, before: Option<&Baseline>| {
+    let asked = |live: &LiveSetting, before: Option<&Baseline>, was_taken| {
         let ours = Ours {
             setting: all.clone(),
             auth_enabled: true,
             baseline: before,
+            was_taken,
         };
         cleanup(&[ours], Some(live))
     };
+    let ask = |live: &LiveSetting, before: Option<&Baseline>| asked(live, before, true);
     let expanded = LiveSetting {
         event_type_list: Some("FileUploadComplete,TranscodeComplete".into()),
         ..live()
@@ -585,6 +588,8 @@ fn before_its_own_words_are_known_another_way_to_write_it_is_still_ours() {
     let before = baseline(&live(), None);
     assert!(matches!(ask(&expanded, Some(&before)), Cleanup::NotOurs(_)));
     assert!(matches!(ask(&moved(), None), Cleanup::NotOurs(_)));
+    // A Set that may never have arrived says nothing of somebody else's list.
+    assert!(matches!(asked(&expanded, None, false), Cleanup::NotOurs(_)));
 }
 
 fn shown_as(form: usize, key: &str) -> Option<String> {
