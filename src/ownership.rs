@@ -13,7 +13,7 @@ use self::contender::{Place, Rank};
 use self::ranks::Ranks;
 use crate::domain::AccountKey;
 
-pub use contender::{Claim, Contender, ObjectName, Ownership, Pending, SettingKey, lost_message, owner_in};
+pub use contender::{AccountClaim, Contender, ObjectName, Ownership, Pending, SettingKey, lost_message, owner_in};
 
 /// All contenders.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl OwnershipIndex {
     /// was not asked. Returns the others whose ownership changed.
     pub fn upsert(&mut self, mut contender: Contender) -> Vec<ObjectName> {
         if let Some(before) = self.known(&contender.uid) {
-            if before.claim != Claim::NotAsked {
+            if before.claim != AccountClaim::NotAsked {
                 contender.claim = before.claim.clone();
             }
             // Its status may say something else meanwhile; the owner is hidden all the same.
@@ -58,26 +58,20 @@ impl OwnershipIndex {
         self.change(uid, None)
     }
 
-    /// Whether it is known: an object that cannot be read any more stays what it was.
-    #[cfg(test)]
-    pub fn keep(&self, uid: &str) -> bool {
-        self.by_uid.contains_key(uid)
-    }
-
     /// Its credentials were accepted, and this is whose they are. Returns the others whose ownership changed.
     pub fn proven(&mut self, uid: &str, account: AccountKey) -> Vec<ObjectName> {
-        self.learn(uid, Claim::Proven(account))
+        self.learn(uid, AccountClaim::Proven(account))
     }
 
     /// Its credentials were refused, so it owns nothing. Returns the others whose ownership changed.
     pub fn refused(&mut self, uid: &str) -> Vec<ObjectName> {
-        self.learn(uid, Claim::None)
+        self.learn(uid, AccountClaim::None)
     }
 
     /// What its status proves, for one that was not asked. Returns the others whose ownership changed.
-    pub fn told(&mut self, uid: &str, claim: Claim) -> Vec<ObjectName> {
+    pub fn told(&mut self, uid: &str, claim: AccountClaim) -> Vec<ObjectName> {
         match self.known(uid) {
-            Some(before) if before.claim == Claim::NotAsked => self.learn(uid, claim),
+            Some(before) if before.claim == AccountClaim::NotAsked => self.learn(uid, claim),
             _ => Vec::new(),
         }
     }
@@ -85,10 +79,10 @@ impl OwnershipIndex {
     /// Its account cannot be asked for. What was known stays: a resource that stalls keeps its ownership. Returns the
     /// others whose ownership changed.
     pub fn cannot_be_known(&mut self, uid: &str) -> Vec<ObjectName> {
-        self.told(uid, Claim::None)
+        self.told(uid, AccountClaim::None)
     }
 
-    fn learn(&mut self, uid: &str, claim: Claim) -> Vec<ObjectName> {
+    fn learn(&mut self, uid: &str, claim: AccountClaim) -> Vec<ObjectName> {
         match self.known(uid) {
             Some(before) if before.claim != claim => {
                 let contender = Contender {
@@ -165,7 +159,7 @@ impl OwnershipIndex {
         if !contender.contends {
             return Ownership::NotContending;
         }
-        if contender.claim == Claim::None {
+        if contender.claim == AccountClaim::None {
             return Ownership::NoClaim;
         }
         let owner = contender.key().and_then(|key| self.owner(&key));

@@ -17,13 +17,13 @@ use crate::controller::{self, Scope};
 use crate::credentials::{AmbientEnvironment, CredentialProvider, EcsRole, HalfSet, Identities, TokenRequests};
 use crate::events::{self, Events};
 use crate::health::Health;
-use crate::lease::{Claim, Elector, LeaseTimings, identity};
+use crate::lease::{Elector, LeaseClaim, LeaseTimings, identity};
 use crate::metrics::Metrics;
 use crate::ownership::OwnershipIndex;
 use crate::quota::{Calls, Queue, Sizes};
 use crate::reconcile::context::{Context, Defaults};
 use crate::reconcile::object_state::ObjectStates;
-use crate::reconcile::secrets::SecretIndex;
+use crate::reconcile::secret_index::SecretIndex;
 use crate::reconcile::stores::Stores;
 use crate::service::{Places, Service};
 
@@ -131,7 +131,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         parts.metrics.set_leader(true);
         parts.health.set_leading();
         // Nobody knows when the one before called last.
-        term(&parts, Claim::always(), true, stop.clone()).await;
+        term(&parts, LeaseClaim::always(), true, stop.clone()).await;
         tasks.ended("reconciles");
     }
     drop(parts);
@@ -260,7 +260,7 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken, task
 }
 
 /// One term of work, with nothing remembered from former ones.
-async fn term(parts: &Parts, claim: Claim, may_follow_calls: bool, stop: CancellationToken) {
+async fn term(parts: &Parts, claim: LeaseClaim, may_follow_calls: bool, stop: CancellationToken) {
     if may_follow_calls {
         parts.calls.be_silent();
     }

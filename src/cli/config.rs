@@ -163,16 +163,20 @@ impl Config {
         own_credentials(&from, ambient_credentials)?;
         Ok(Self {
             watch_namespaces: namespaces(&from, "watch-namespace", args.watch_namespace)?,
-            vod_endpoint: from.parse("vod-endpoint", args.vod_endpoint, values::endpoint_template)?,
-            sts_endpoint: from.parse("sts-endpoint", args.sts_endpoint, values::endpoint_template)?,
-            metadata_endpoint: from.parse("metadata-endpoint", args.metadata_endpoint, values::endpoint)?,
+            vod_endpoint: from.parse("vod-endpoint", args.service.vod_endpoint, values::endpoint_template)?,
+            sts_endpoint: from.parse("sts-endpoint", args.service.sts_endpoint, values::endpoint_template)?,
+            metadata_endpoint: from.parse("metadata-endpoint", args.service.metadata_endpoint, values::endpoint)?,
             signature: from
-                .parse("signature", args.signature, values::signature)?
+                .parse("signature", args.service.signature, values::signature)?
                 .unwrap_or(SignatureStyle::Acs3),
             endpoint_network: from
-                .parse("endpoint-network", args.endpoint_network, values::endpoint_network)?
+                .parse(
+                    "endpoint-network",
+                    args.service.endpoint_network,
+                    values::endpoint_network,
+                )?
                 .unwrap_or(EndpointNetwork::Public),
-            vod_qps: from.parse("vod-qps", args.vod_qps, values::qps)?.unwrap_or(15),
+            vod_qps: from.parse("vod-qps", args.service.vod_qps, values::qps)?.unwrap_or(15),
             check_interval: from
                 .parse("check-interval", args.check_interval, values::interval)?
                 .unwrap_or(Duration::from_secs(600)),

@@ -96,24 +96,9 @@ pub struct RunArgs {
     /// Namespace to watch; repeatable; needs only a Role there [default: all namespaces]
     #[arg(long, value_name = "NS", allow_hyphen_values = true)]
     pub watch_namespace: Vec<String>,
-    /// Service endpoint for every resource; may hold {region} [default: from the region]
-    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
-    pub vod_endpoint: Option<String>,
-    /// STS endpoint; may hold {region} [default: from the region]
-    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
-    pub sts_endpoint: Option<String>,
-    /// Replaces the address of the ECS metadata service
-    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
-    pub metadata_endpoint: Option<String>,
-    /// How requests are signed: acs3, or hmac-sha1 for the older RPC style [default: acs3]
-    #[arg(long, value_name = "STYLE", allow_hyphen_values = true)]
-    pub signature: Option<String>,
-    /// Which of the service's networks to use: public or vpc [default: public]
-    #[arg(long, value_name = "NETWORK", allow_hyphen_values = true)]
-    pub endpoint_network: Option<String>,
-    /// Calls a second, for each account and operation [default: 15]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub vod_qps: Option<String>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
     /// How often a setting is checked, for resources that set none [default: 10m]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub check_interval: Option<String>,

@@ -49,7 +49,7 @@ pub struct CredentialArgs {
     pub profile: Option<String>,
 }
 
-/// Where the service is, and how it is called: flags of `run`, which judges them and knows their variables too.
+/// Where the service is, and how it is called; [`super::Config::gather`] judges them.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Service")]
 pub struct ServiceArgs {
@@ -74,14 +74,9 @@ pub struct ServiceArgs {
 }
 
 impl From<ServiceArgs> for RunArgs {
-    fn from(args: ServiceArgs) -> Self {
+    fn from(service: ServiceArgs) -> Self {
         Self {
-            vod_endpoint: args.vod_endpoint,
-            sts_endpoint: args.sts_endpoint,
-            metadata_endpoint: args.metadata_endpoint,
-            signature: args.signature,
-            endpoint_network: args.endpoint_network,
-            vod_qps: args.vod_qps,
+            service,
             ..Self::default()
         }
     }

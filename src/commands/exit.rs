@@ -2,6 +2,8 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::domain::one_line;
+
 /// How a command ended, as its exit code tells pipelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -37,7 +39,7 @@ impl Failure {
     pub fn usage(words: impl fmt::Display) -> Self {
         Self {
             exit: Exit::Usage,
-            words: one_line(words),
+            words: one_line(&words.to_string()),
         }
     }
 
@@ -45,7 +47,7 @@ impl Failure {
     pub fn unknown(words: impl fmt::Display) -> Self {
         Self {
             exit: Exit::Unknown,
-            words: one_line(words),
+            words: one_line(&words.to_string()),
         }
     }
 
@@ -64,13 +66,6 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         self.exit
     }
-}
-
-/// Errors of other crates may hold line breaks, and a value that is quoted may hold anything.
-fn one_line(words: impl fmt::Display) -> String {
-    let words = words.to_string();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]

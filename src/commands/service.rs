@@ -10,7 +10,7 @@ use crate::cli::{Config, ServiceArgs};
 use crate::cloud::{CallError, CallObserver, ClientOptions, CloudClient, Endpoints, ErrorClass, Sts, Vod};
 use crate::credentials::{AmbientEnvironment, Base, CredentialProvider, Credentials, EcsRole, Identities};
 use crate::domain::{AccountKey, AppId, LiveSetting, Region};
-use crate::lease::Claim;
+use crate::lease::LeaseClaim;
 use crate::quota::{Calls, Urgency};
 use crate::service::{self, Access, Source, Turn, Unserved};
 
@@ -79,7 +79,7 @@ impl Service {
                 calls,
                 Arc::clone(&credentials),
                 Arc::clone(&identities),
-                Claim::always(),
+                LeaseClaim::always(),
             ),
             credentials,
             identities,

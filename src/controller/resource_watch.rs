@@ -20,7 +20,7 @@ use crate::RECONCILE_ANNOTATION;
 use crate::api::{VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey, AppId, Region};
 use crate::health::Health;
-use crate::ownership::{Claim, Contender, ObjectName, owner_in};
+use crate::ownership::{AccountClaim, Contender, ObjectName, owner_in};
 use crate::reconcile::context::Context;
 use crate::reconcile::stores::Shown;
 use crate::reconcile::{claims, contends};
@@ -261,7 +261,7 @@ fn claim_of_unreadable(object: &DynamicObject) -> Option<Contender> {
         created: created(object),
         region: Region(text("/spec/region")?.to_owned()).setting_region(),
         app: AppId(text("/spec/appId")?.to_owned()),
-        claim: Claim::Proven(AccountKey::Account(AccountId(account.to_owned()))),
+        claim: AccountClaim::Proven(AccountKey::Account(AccountId(account.to_owned()))),
         contends: text("/spec/managementPolicy") != Some("Observe"),
         lost_to: None,
         lost_in: None,
@@ -318,7 +318,7 @@ mod tests {
             (claim.uid.as_str(), claim.app.0.as_str(), claim.contends),
             ("u1", "app-1", true)
         );
-        assert!(matches!(claim.claim, Claim::Proven(_)));
+        assert!(matches!(claim.claim, AccountClaim::Proven(_)));
         let nothing = object(&json!("a text"));
         assert!(readable(&nothing).is_err() && claim_of_unreadable(&nothing).is_none());
     }

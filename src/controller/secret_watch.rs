@@ -12,7 +12,7 @@ use super::{Scope, described};
 use crate::health::Health;
 use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
-use crate::reconcile::secrets::SecretIndex;
+use crate::reconcile::secret_index::SecretIndex;
 
 /// Follows the Secrets of one namespace, or of all, and wakes the resources that refer to one that changed; never ends.
 pub(super) async fn follow(ctx: Arc<Context>, scope: &Scope, namespace: &str, health: &Health) {

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 /// It does not depend on the renewing task getting to run: it is counted from when the last successful renewal was
 /// sent. So it is false at once in a process that was stopped and goes on, before anything else has happened in it.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct LeaseClaim {
     term: Arc<Mutex<Term>>,
     lasts: Duration,
 }
@@ -42,7 +42,7 @@ impl Sent {
     }
 }
 
-impl Claim {
+impl LeaseClaim {
     pub(super) fn new(sent: Sent, lasts: Duration) -> Self {
         let term = Term { sent, ended: false };
         let term = Arc::new(Mutex::new(term));
@@ -88,7 +88,7 @@ impl Claim {
     }
 
     /// When it ends without another renewal: a call sent now must not last much longer than this. It lies in a far
-    /// future for [`Claim::always`].
+    /// future for [`LeaseClaim::always`].
     pub fn deadline(&self) -> Instant {
         const FAR: Duration = Duration::from_secs(365 * 86_400);
         let now = Instant::now();
@@ -117,7 +117,7 @@ mod tests {
             (0, 10_000, false),
             (60_000, 60_000, false),
         ] {
-            let claim = Claim::new(sent(monotonic, wall), lasts);
+            let claim = LeaseClaim::new(sent(monotonic, wall), lasts);
             assert_eq!(claim.holds(), holds, "{monotonic} {wall}");
             assert_eq!(claim.deadline() > Instant::now(), holds, "{monotonic} {wall}");
         }
@@ -129,7 +129,7 @@ mod tests {
             monotonic: Instant::now() - Duration::from_secs(4),
             wall: SystemTime::now() + Duration::from_secs(3600),
         };
-        let left = Claim::new(future, Duration::from_secs(10)).remaining();
+        let left = LeaseClaim::new(future, Duration::from_secs(10)).remaining();
         assert!(
             left > Duration::from_secs(5) && left <= Duration::from_secs(6),
             "{left:?}"
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_ended_claim_stays_ended() {
-        let claim = Claim::always();
+        let claim = LeaseClaim::always();
         assert!(claim.clone().holds());
         claim.end();
         claim.renewed(Sent::now());

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::claim::Sent;
-use super::{Candidate, Claim, LeaseTimings, Record, Step};
+use super::{Candidate, LeaseClaim, LeaseTimings, Record, Step};
 use crate::telemetry::in_words;
 
 /// What holding the Lease gives.
@@ -18,7 +18,7 @@ pub struct Leadership {
     /// Cancelled when the term is over: somebody else leads, or the deadline passed without a renewal.
     pub token: CancellationToken,
     /// To be asked before each call to the service.
-    pub claim: Claim,
+    pub claim: LeaseClaim,
     /// Whether calls of the one who led before may be less than a second old: they count in the service's quota.
     pub may_follow_calls: bool,
 }
@@ -31,21 +31,21 @@ const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Takes part in the election. Dropping it ends the term without telling anybody: see [`Elector::release`].
 #[derive(Debug)]
 pub struct Elector {
-    contender: Contender,
+    client: LeaseClient,
     renewal: Option<Renewal>,
 }
 
 #[derive(Debug)]
 struct Renewal {
-    claim: Claim,
+    claim: LeaseClaim,
     stop: DropGuard,
-    task: JoinHandle<Contender>,
+    task: JoinHandle<LeaseClient>,
 }
 
 impl Elector {
     /// An elector for the Lease of this name in this namespace.
     pub fn new(client: Client, namespace: &str, name: &str, identity: String, timings: LeaseTimings) -> Self {
-        let contender = Contender {
+        let client = LeaseClient {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -59,7 +59,7 @@ impl Elector {
             told: None,
         };
         let renewal = None;
-        Self { contender, renewal }
+        Self { client, renewal }
     }
 
     /// Waits for the leadership, and keeps renewing it from then on. `None` when `stop` came first; a term goes on
@@ -70,16 +70,16 @@ impl Elector {
             // A process that is told to stop must not win, whatever else is ready at the same moment.
             biased;
             () = stop.cancelled() => None,
-            won = self.contender.win() => Some(won),
+            won = self.client.win() => Some(won),
         };
         let (claim, may_follow_calls) = won?;
-        tracing::info!(identity = self.contender.candidate.identity(), "leading");
+        tracing::info!(identity = self.client.candidate.identity(), "leading");
         let (token, stop) = (CancellationToken::new(), CancellationToken::new());
         let keeping = self
-            .contender
+            .client
             .clone()
             .keep(claim.clone(), token.clone().drop_guard(), stop.clone());
-        self.contender.current = false;
+        self.client.current = false;
         self.renewal = Some(Renewal {
             claim: claim.clone(),
             stop: stop.drop_guard(),
@@ -96,10 +96,10 @@ impl Elector {
     /// work has drained. What goes wrong is logged: the Lease runs out by itself.
     pub async fn release(&mut self) {
         self.end_term().await;
-        match tokio::time::timeout(self.contender.timings.call(), self.contender.clear()).await {
+        match tokio::time::timeout(self.client.timings.call(), self.client.clear()).await {
             Ok(Ok(())) => {}
-            Ok(Err(trouble)) => self.contender.tell(&trouble),
-            Err(_) => self.contender.tell(&Trouble::Silence("update")),
+            Ok(Err(trouble)) => self.client.tell(&trouble),
+            Err(_) => self.client.tell(&Trouble::Silence("update")),
         }
     }
 
@@ -110,7 +110,7 @@ impl Elector {
         claim.end();
         drop(stop);
         match task.await {
-            Ok(contender) => self.contender = contender,
+            Ok(client) => self.client = client,
             // We go on with what was known before the term; that it is over was told by the token.
             Err(_) => tracing::error!("the task that renews the Lease ended by itself"),
         }
@@ -150,7 +150,7 @@ enum Trouble {
 }
 
 #[derive(Clone, Debug)]
-struct Contender {
+struct LeaseClient {
     api: Api<Lease>,
     namespace: String,
     name: String,
@@ -169,13 +169,13 @@ struct Contender {
     told: Option<String>,
 }
 
-impl Contender {
+impl LeaseClient {
     /// Until the Lease is ours; tells whether calls of another may be less than a second old.
-    async fn win(&mut self) -> (Claim, bool) {
+    async fn win(&mut self) -> (LeaseClaim, bool) {
         loop {
             let pause = match self.round(self.timings.call()).await {
                 Ok(Round::Held(sent)) => {
-                    let claim = Claim::new(sent, self.timings.renew_deadline);
+                    let claim = LeaseClaim::new(sent, self.timings.renew_deadline);
                     // The answer may have come too late for it.
                     if claim.holds() {
                         return (claim, self.follows_calls);
@@ -195,7 +195,7 @@ impl Contender {
     }
 
     /// Renews until the term is over, and says so by dropping `over`.
-    async fn keep(mut self, claim: Claim, over: DropGuard, stop: CancellationToken) -> Self {
+    async fn keep(mut self, claim: LeaseClaim, over: DropGuard, stop: CancellationToken) -> Self {
         let why = tokio::select! {
             () = stop.cancelled() => None,
             why = self.renew(&claim) => Some(why),
@@ -209,7 +209,7 @@ impl Contender {
     }
 
     /// Ends with why the term is over.
-    async fn renew(&mut self, claim: &Claim) -> String {
+    async fn renew(&mut self, claim: &LeaseClaim) -> String {
         loop {
             tokio::time::sleep(self.timings.retry.min(claim.remaining_of_term())).await;
             let left = claim.remaining_of_term();

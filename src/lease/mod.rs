@@ -3,7 +3,7 @@
 //! Two facts make it safe. A candidate takes a Lease over only when it has not seen it *change* for the whole lease
 //! duration, measured on the candidate's own clock, and takes it by compare-and-swap. And a leader trusts its claim
 //! only until the renew deadline, which is shorter, counted from when it *sent* its last successful renewal: so it
-//! stops before anybody else can start, also when it was stopped itself and never got to notice ([`Claim::holds`]).
+//! stops before anybody else can start, also when it was stopped itself and never got to notice ([`LeaseClaim::holds`]).
 
 mod claim;
 mod elector;
@@ -11,7 +11,7 @@ mod evaluate;
 #[cfg(test)]
 mod simulation;
 
-pub use claim::Claim;
+pub use claim::LeaseClaim;
 pub use elector::Elector;
 pub use evaluate::{Candidate, Record, Step};
 

@@ -50,7 +50,7 @@ pub struct SettingKey {
 
 /// What is known of a contender's account.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Claim {
+pub enum AccountClaim {
     /// Nobody has asked yet.
     #[default]
     NotAsked,
@@ -60,7 +60,7 @@ pub enum Claim {
     Proven(AccountKey),
 }
 
-impl Claim {
+impl AccountClaim {
     pub(super) fn account(&self) -> Option<&AccountKey> {
         match self {
             Self::Proven(account) => Some(account),
@@ -83,7 +83,7 @@ pub struct Contender {
     /// The app.
     pub app: AppId,
     /// Whose setting.
-    pub claim: Claim,
+    pub claim: AccountClaim,
     /// Whether it wants to own the setting; one that only observes does not.
     pub contends: bool,
     /// The owner that its status names, while it is in conflict.
@@ -120,7 +120,7 @@ impl Contender {
     }
 
     pub(super) fn is_unasked(&self) -> bool {
-        self.contends && self.claim == Claim::NotAsked
+        self.contends && self.claim == AccountClaim::NotAsked
     }
 }
 

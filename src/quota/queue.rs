@@ -18,6 +18,8 @@ pub enum Owner {
     Account(AccountKey),
     /// The resources of one credential whose account is not known yet: a Secret's name, a role.
     Credential(String),
+    /// Those for which the service is not called.
+    NoCalls,
 }
 
 impl fmt::Debug for Owner {
@@ -25,6 +27,7 @@ impl fmt::Debug for Owner {
         match self {
             Self::Account(key) => key.fmt(f),
             Self::Credential(name) => f.debug_tuple("Credential").field(name).finish(),
+            Self::NoCalls => f.write_str("NoCalls"),
         }
     }
 }

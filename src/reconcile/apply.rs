@@ -41,7 +41,7 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
             if !pass.ctx.claim.holds() {
                 return Err(Failure::StaleLeader);
             }
-            claims::note_refusal(pass, &failure);
+            claims::note_refusal_by_vod(pass, &failure);
             if let Some(mut update) = failure_status::of(pass, &failure) {
                 update.events.splice(0..0, spec_warnings(pass));
                 tracing::info!(class = failure.class(), "reconcile failed");

@@ -7,13 +7,14 @@ use futures::{StreamExt, stream};
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
-use super::due::{SecretVersion, version_of};
 use super::failure::Failure;
 use super::pass::Pass;
-use super::{observe, secrets};
+use super::resource_version::version_of;
+use super::secret_index::SecretVersion;
+use super::{observe, secret_refs};
 use crate::api::{ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey};
-use crate::ownership::{Claim, ObjectName, Ownership};
+use crate::ownership::{AccountClaim, ObjectName, Ownership};
 use crate::service::Turn;
 use crate::status::Reason;
 
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The account that the status names, while it is still proven: it was found with this very version of the Secret and
 /// this very spec. An AccessKey does not change its account.
 pub fn proven_by_status(resource: &VodMessageCallback, version: Option<&str>) -> Option<AccountId> {
-    let name = secrets::credentials_name(&resource.spec)?;
+    let name = secret_refs::credentials_name(&resource.spec)?;
     let status = resource.status.as_ref()?;
     let same_secret = version.is_some() && version == version_of(&status.observed_secrets, name);
     // A deletion is a generation of its own, and changes nothing of the spec.
@@ -79,7 +80,7 @@ pub fn evidence(
     read: Vec<ObservedSecret>,
     learned: Learned,
 ) -> Evidence {
-    let name = secrets::credentials_name(&resource.spec).unwrap_or_default();
+    let name = secret_refs::credentials_name(&resource.spec).unwrap_or_default();
     let before = version_of(&status.observed_secrets, name);
     let same = version_of(&read, name) == before;
     let mut secrets = read;
@@ -104,7 +105,7 @@ pub fn evidence(
 }
 
 /// Credentials that VOD refused own nothing from now on.
-pub fn note_refusal(pass: &Pass, failure: &Failure) {
+pub fn note_refusal_by_vod(pass: &Pass, failure: &Failure) {
     let refused = matches!(
         failure,
         Failure::Stalled {
@@ -119,21 +120,23 @@ pub fn note_refusal(pass: &Pass, failure: &Failure) {
 }
 
 /// What its status proves of a resource whose Secret is gone.
-pub fn last_claim(resource: &VodMessageCallback) -> Claim {
+pub fn last_claim(resource: &VodMessageCallback) -> AccountClaim {
     let account = proven_by_status(resource, last_version(resource));
-    account.map_or(Claim::None, |account| Claim::Proven(AccountKey::Account(account)))
+    account.map_or(AccountClaim::None, |account| {
+        AccountClaim::Proven(AccountKey::Account(account))
+    })
 }
 
 /// The version of the credentials' Secret that the status names.
 fn last_version(resource: &VodMessageCallback) -> Option<&str> {
-    let name = secrets::credentials_name(&resource.spec)?;
+    let name = secret_refs::credentials_name(&resource.spec)?;
     version_of(&resource.status.as_ref()?.observed_secrets, name)
 }
 
 /// What the watches prove of a resource's account before it is asked.
-pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> Claim {
+pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> AccountClaim {
     let namespace = resource.namespace().unwrap_or_default();
-    let version = secrets::credentials_name(&resource.spec).map(|name| ctx.secrets.version(&namespace, name));
+    let version = secret_refs::credentials_name(&resource.spec).map(|name| ctx.secrets.version(&namespace, name));
     let version = match &version {
         Some(SecretVersion::Present(version)) => Some(version.as_str()),
         // One whose Secret is gone stalls, and keeps what it had.
@@ -141,8 +144,8 @@ pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> Claim {
         Some(SecretVersion::Unknown) | None => None,
     };
     match proven_by_status(resource, version) {
-        Some(account) => Claim::Proven(AccountKey::Account(account)),
-        None => Claim::NotAsked,
+        Some(account) => AccountClaim::Proven(AccountKey::Account(account)),
+        None => AccountClaim::NotAsked,
     }
 }
 

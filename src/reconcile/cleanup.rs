@@ -44,7 +44,7 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     let Some(reason) = failure.told().map(|told| told.reason) else {
         return Err(failure);
     };
-    claims::note_refusal(pass, &failure);
+    claims::note_refusal_by_vod(pass, &failure);
     if may_release(pass, reason) {
         let notice = given_up(pass, &failure);
         return release(pass, Some(notice)).await;

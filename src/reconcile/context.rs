@@ -11,12 +11,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::object_state::ObjectStates;
-use super::secrets::SecretIndex;
+use super::secret_index::SecretIndex;
 use super::stores::Stores;
 use crate::cloud::Endpoints;
 use crate::credentials::{CredentialProvider, Identities};
 use crate::events::Events;
-use crate::lease::Claim;
+use crate::lease::LeaseClaim;
 use crate::metrics::Metrics;
 use crate::ownership::{ObjectName, OwnershipIndex};
 use crate::quota::Queue;
@@ -80,7 +80,7 @@ pub struct Context {
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// The right to change anything at the service.
-    pub claim: Claim,
+    pub claim: LeaseClaim,
     /// Whether replicas elect a leader.
     pub elects: bool,
     /// Cancelled when work must end.

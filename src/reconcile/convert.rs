@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::secrets;
+use super::secret_refs;
 use crate::api::{
     AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, CallbackType, Difference, MnsTarget, ReportedSetting,
     VodMessageCallbackSpec,
@@ -56,7 +56,7 @@ pub fn applied(spec: &VodMessageCallbackSpec, key_version: Option<&str>) -> Appl
             queue_name: m.queue_name.clone(),
         }),
         event_types: spec.event_types.clone(),
-        auth_key_secret: secrets::key_ref(spec)
+        auth_key_secret: secret_refs::key_ref(spec)
             .zip(key_version)
             .map(|((name, key), version)| AppliedKeySecret {
                 name: name.to_owned(),

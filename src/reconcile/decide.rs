@@ -1,6 +1,6 @@
 //! What should happen, as a value: no I/O, no clock, nothing but what was observed.
 
-use super::due::version_of;
+use super::resource_version::version_of;
 use crate::api::{AppliedKeySecret, AppliedSetting, ManagementPolicy, VodMessageCallbackStatus};
 use crate::domain::event_types::ALL;
 use crate::domain::{Baseline, Field, FieldDifference, KeyForm, KeyView, LiveSetting, ReadBack, Setting, is_rewording};

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::convert;
 use crate::api::{DriftOutcome, LastDrift};
-use crate::domain::FieldDifference;
+use crate::domain::{FieldDifference, is_hidden};
 use crate::events::{EventReason, Notice};
 
 /// A value longer than this is cut: the whole of it is in the status.
@@ -45,11 +45,6 @@ fn readable(value: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-/// Control characters, and those that turn the direction of writing.
-fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Drift that was found, and what was done about it.

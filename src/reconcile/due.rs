@@ -4,19 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::resource_version::{is_newer, version_of};
+use super::secret_index::SecretVersion;
 use crate::api::{ObservedSecret, VodMessageCallbackStatus};
 use crate::status::{Reason, ready_reason};
-
-/// What is known of a Secret without reading it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretVersion {
-    /// Not watched, or not seen yet.
-    Unknown,
-    /// It exists, at this resourceVersion.
-    Present(String),
-    /// It does not exist.
-    Gone,
-}
 
 /// What a retry waits on: when any of it changes, waiting is over.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -173,21 +164,6 @@ pub fn secrets_changed(seen: &[(String, SecretVersion)], observed: &[ObservedSec
             (SecretVersion::Gone, Some(_)) | (SecretVersion::Present(_), None) => true,
             (SecretVersion::Present(version), Some(recorded)) => is_newer(version, recorded),
         })
-}
-
-/// The version of a Secret in a list of those that were read.
-pub fn version_of<'a>(read: &'a [ObservedSecret], name: &str) -> Option<&'a str> {
-    let secret = read.iter().find(|secret| secret.name == name)?;
-    Some(&secret.resource_version)
-}
-
-/// The watch may lag behind a read, so only a newer version is a change; versions are comparable numbers in every
-/// API server we support, and any other text is only compared for equality.
-pub fn is_newer(version: &str, recorded: &str) -> bool {
-    match (version.parse::<u128>(), recorded.parse::<u128>()) {
-        (Ok(v), Ok(r)) => v > r,
-        _ => version != recorded,
-    }
 }
 
 #[cfg(test)]

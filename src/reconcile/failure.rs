@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::next_action::End;
 use crate::cloud::{CallError, ErrorClass};
+use crate::credentials::CredentialError;
 use crate::service::Unserved;
 use crate::status::Reason;
 
@@ -200,6 +201,33 @@ impl From<CallError> for Failure {
                 error,
             ),
             ErrorClass::Spec => stalled(Reason::InvalidSpec, "correct the spec", error),
+        }
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        let call = error.call().cloned().map(Box::new);
+        match error.class() {
+            class @ (ErrorClass::Transient | ErrorClass::Throttling) => Self::Waiting {
+                reason: if class == ErrorClass::Throttling {
+                    Reason::Throttled
+                } else {
+                    Reason::ServiceUnavailable
+                },
+                message: format!("credentials could not be had: {error}; it is tried again by itself"),
+                not_before: call.as_ref().and_then(|call| call.retry_after),
+                call,
+            },
+            class => Self::Stalled {
+                reason: if class == ErrorClass::Permission {
+                    Reason::PermissionDenied
+                } else {
+                    Reason::InvalidCredentials
+                },
+                message: error.to_string(),
+                call,
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One resource, once: observe → decide → act → report.
 //!
-//! [`pass`] is one look at one resource. It is due for something ([`due`]) and goes through [`apply`] or [`cleanup`]:
+//! [`look`] begins a [`pass`] over one resource that was woken. It is due for something ([`due`]) and goes through [`apply`] or [`cleanup`]:
 //! [`observe`], [`decide`], [`execute`] with [`act`], [`report`] or, where it failed, [`failure_status`]; and then
 //! [`next_action`]. [`due`], [`decide`], [`facts`], [`convert`] and [`next_action`] are pure; [`observe`], [`claims`],
 //! [`secrets`], [`act`], [`finalizer`], [`crd_going`] and [`report`] do the I/O.
@@ -21,12 +21,16 @@ pub(crate) mod facts;
 pub(crate) mod failure;
 mod failure_status;
 pub mod finalizer;
+mod look;
 mod next_action;
 pub mod object_state;
 mod observe;
 mod pass;
 mod report;
-pub mod secrets;
+mod resource_version;
+pub mod secret_index;
+mod secret_read;
+pub mod secret_refs;
 mod still_wanted;
 pub mod stores;
 mod warnings;

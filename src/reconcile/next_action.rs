@@ -33,9 +33,9 @@ pub enum End {
     NotWritten,
 }
 
-/// What else counts.
+/// Where the resource is on its way, and how long until what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct Timing {
     /// The resource is being deleted.
     pub deleting: bool,
     /// How long until its deletion is released, whatever happens; zero once the grace period is over.
@@ -67,12 +67,12 @@ pub enum Next {
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Decides what comes after `end`.
-pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
+pub fn next_action(end: End, timing: &Timing, backoff: &mut Backoff) -> Next {
     let in_time = |wait: Duration| {
-        let wait = match facts.deleting {
+        let wait = match timing.deleting {
             // The end of the grace period is a moment to look, and from then on the attempts are few seconds apart.
-            true if facts.until_release.is_zero() => wait.min(deletion_grace::APART),
-            true => wait.min(facts.until_release),
+            true if timing.until_release.is_zero() => wait.min(deletion_grace::APART),
+            true => wait.min(timing.until_release),
             false => wait,
         };
         Next::Retry(wait.max(SHORTEST))
@@ -80,24 +80,24 @@ pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
     match end {
         End::Done => {
             backoff.reset();
-            if facts.deleting || facts.suspended {
+            if timing.deleting || timing.suspended {
                 Next::AwaitChange
             } else {
                 Next::ScheduledCheck
             }
         }
-        End::ReadBackDue if facts.deleting => Next::AwaitChange,
+        End::ReadBackDue if timing.deleting => Next::AwaitChange,
         End::ReadBackDue => Next::Retry(backoff.next(None)),
         End::StatusWritten => Next::AsBefore,
         End::Outdated => Next::Again,
         End::NotOurs => Next::Retry(SHORTEST),
         End::Throttled => Next::Head,
         End::Waiting { not_before } => in_time(backoff.next(not_before)),
-        End::NotHeld => in_time(backoff.next(None).min(facts.until_check)),
+        End::NotHeld => in_time(backoff.next(None).min(timing.until_check)),
         // Slowly: what it depends on has its own way to wake it.
         End::Stalled => {
             backoff.reset();
-            in_time(facts.until_check)
+            in_time(timing.until_check)
         }
         End::NotWritten => Next::Retry(backoff.next(None).max(SHORTEST)),
     }
@@ -107,8 +107,8 @@ pub fn next_action(end: End, facts: &Facts, backoff: &mut Backoff) -> Next {
 mod tests {
     use super::*;
 
-    fn facts(deleting: bool, until_release: u64, suspended: bool) -> Facts {
-        Facts {
+    fn timing(deleting: bool, until_release: u64, suspended: bool) -> Timing {
+        Timing {
             deleting,
             until_release: Duration::from_secs(until_release),
             suspended,
@@ -119,10 +119,10 @@ mod tests {
     /// Every end with every combination of what counts.
     #[test]
     fn after_every_end_comes_what_the_contract_says() {
-        let stays = facts(false, 300, false);
-        let suspended = facts(false, 300, true);
-        let deleting = facts(true, 300, false);
-        let overdue = facts(true, 0, false);
+        let stays = timing(false, 300, false);
+        let suspended = timing(false, 300, true);
+        let deleting = timing(true, 300, false);
+        let overdue = timing(true, 0, false);
         // The end; what comes next where it is no retry; else the bounds of the wait, for each of the four.
         type Row = (End, [Result<Next, (u64, u64)>; 4]);
         let retry = |from, to| Err((from, to));
@@ -164,13 +164,13 @@ mod tests {
             (End::NotWritten, [retry(1, 2), retry(1, 2), retry(1, 2), retry(1, 2)]),
         ];
         for (end, row) in table {
-            for (facts, expected) in [stays, suspended, deleting, overdue].iter().zip(row) {
-                let next = next_action(end, facts, &mut Backoff::default());
+            for (timing, expected) in [stays, suspended, deleting, overdue].iter().zip(row) {
+                let next = next_action(end, timing, &mut Backoff::default());
                 match (next, expected) {
                     (Next::Retry(wait), Err((from, to))) => {
-                        assert!((from..=to).contains(&wait.as_secs()), "{end:?} {facts:?}: {wait:?}");
+                        assert!((from..=to).contains(&wait.as_secs()), "{end:?} {timing:?}: {wait:?}");
                     }
-                    (next, expected) => assert_eq!(Ok(next), expected, "{end:?} {facts:?}"),
+                    (next, expected) => assert_eq!(Ok(next), expected, "{end:?} {timing:?}"),
                 }
             }
         }
@@ -181,17 +181,17 @@ mod tests {
     fn what_is_not_held_is_looked_at_again_within_an_interval() {
         let mut backoff = Backoff::default();
         for _ in 0..20 {
-            let next = next_action(End::NotHeld, &facts(false, 300, false), &mut backoff);
+            let next = next_action(End::NotHeld, &timing(false, 300, false), &mut backoff);
             assert!(
                 matches!(next, Next::Retry(wait) if wait <= Duration::from_secs(600)),
                 "{next:?}"
             );
         }
-        let facts = Facts {
+        let timing = Timing {
             until_check: Duration::from_secs(3),
-            ..facts(false, 300, false)
+            ..timing(false, 300, false)
         };
-        let next = next_action(End::NotHeld, &facts, &mut backoff);
+        let next = next_action(End::NotHeld, &timing, &mut backoff);
         assert_eq!(next, Next::Retry(Duration::from_secs(3)));
     }
 
@@ -207,7 +207,7 @@ mod tests {
             for until_release in [0, 1, 300] {
                 let mut backoff = Backoff::default();
                 for _ in 0..20 {
-                    let next = next_action(end, &facts(true, until_release, false), &mut backoff);
+                    let next = next_action(end, &timing(true, until_release, false), &mut backoff);
                     assert!(
                         matches!(next, Next::Retry(wait) if wait >= SHORTEST),
                         "{end:?} {next:?}"

@@ -7,7 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::deletion_grace::LateAttempts;
-use super::due::{Retry, is_newer};
+use super::due::Retry;
+use super::resource_version::is_newer;
 use crate::api::VodMessageCallbackStatus;
 use crate::schedule::{Backoff, Contest, FailingChecks};
 use crate::status::Reason;

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::due::version_of;
 use super::failure::Failure;
 use super::pass::Pass;
-use super::{claims, convert, facts, secrets};
+use super::resource_version::version_of;
+use super::secret_read::SecretRead;
+use super::{claims, convert, facts, secret_read, secret_refs};
 use crate::api::{AppliedSetting, ServiceAccountRef, VodMessageCallbackSpec};
 use crate::cloud::ErrorClass;
 use crate::credentials::{AssumeRole, Base, CredentialError, OidcRole, ServiceAccountRole, default_session_name};
 use crate::domain::{AccountId, AccountKey, Setting};
-use crate::ownership::Ownership;
+use crate::ownership::{ObjectName, Ownership};
 use crate::service::{Access, Source, Turn};
 use crate::status::Reason;
 
@@ -28,8 +29,8 @@ pub struct Inputs {
 /// when a later step fails.
 pub async fn inputs(pass: &Pass, turn: &Turn) -> Result<Inputs, Failure> {
     let spec = &pass.resource.spec;
-    let key_ref = secrets::key_ref(spec);
-    let credentials = secrets::credentials_name(spec);
+    let key_ref = secret_refs::key_ref(spec);
+    let credentials = secret_refs::credentials_name(spec);
     let (of_key, of_credentials) = match (key_ref.map(|(name, _)| name), credentials) {
         (Some(one), Some(same)) if one == same => (Some(read(pass, one).await), None),
         (one, other) => tokio::join!(read_named(pass, one), read_named(pass, other)),
@@ -59,21 +60,21 @@ pub async fn inputs(pass: &Pass, turn: &Turn) -> Result<Inputs, Failure> {
 /// Only the way to the service, for a deletion.
 pub async fn access_only(pass: &Pass, turn: &Turn) -> Result<Access, Failure> {
     let spec = &pass.resource.spec;
-    let values = read_named(pass, secrets::credentials_name(spec)).await.transpose();
+    let values = read_named(pass, secret_refs::credentials_name(spec)).await.transpose();
     let base = values.and_then(|values| base(pass, spec, values.as_ref()));
     let base = base.inspect_err(|failure| note_claim(pass, Err(failure)))?;
     access(pass, turn, base).await
 }
 
-async fn read_named(pass: &Pass, name: Option<&str>) -> Option<Result<secrets::Values, Failure>> {
+async fn read_named(pass: &Pass, name: Option<&str>) -> Option<Result<SecretRead, Failure>> {
     match name {
         Some(name) => Some(read(pass, name).await),
         None => None,
     }
 }
 
-async fn read(pass: &Pass, name: &str) -> Result<secrets::Values, Failure> {
-    let values = secrets::read(&pass.ctx.client, &pass.name.namespace, name).await?;
+async fn read(pass: &Pass, name: &str) -> Result<SecretRead, Failure> {
+    let values = secret_read::read(&pass.ctx.client, &pass.name.namespace, name).await?;
     let mut seen = pass.seen();
     seen.secrets.push(values.observed.clone());
     // Reads end in any order, and a status at rest must not change.
@@ -82,12 +83,12 @@ async fn read(pass: &Pass, name: &str) -> Result<secrets::Values, Failure> {
     Ok(values)
 }
 
-fn base(pass: &Pass, spec: &VodMessageCallbackSpec, values: Option<&secrets::Values>) -> Result<Base, Failure> {
+fn base(pass: &Pass, spec: &VodMessageCallbackSpec, values: Option<&SecretRead>) -> Result<Base, Failure> {
     let credentials = spec.credentials.as_ref();
     if let Some(account) = credentials.and_then(|c| c.service_account_ref.as_ref()) {
         return service_account(pass, account);
     }
-    let (Some(name), Some(values)) = (secrets::credentials_name(spec), values) else {
+    let (Some(name), Some(values)) = (secret_refs::credentials_name(spec), values) else {
         return ambient(pass);
     };
     let credentials = facts::access_key(&pass.name.namespace, name, values.data())?;
@@ -197,35 +198,8 @@ async fn resolved(pass: &Pass, turn: &Turn, base: Base) -> Result<Access, Failur
 }
 
 fn known_account(pass: &Pass) -> Option<AccountId> {
-    let name = secrets::credentials_name(&pass.resource.spec)?;
+    let name = secret_refs::credentials_name(&pass.resource.spec)?;
     claims::proven_by_status(&pass.resource, version_of(&pass.seen().secrets, name))
-}
-
-impl From<CredentialError> for Failure {
-    fn from(error: CredentialError) -> Self {
-        let call = error.call().cloned().map(Box::new);
-        match error.class() {
-            class @ (ErrorClass::Transient | ErrorClass::Throttling) => Self::Waiting {
-                reason: if class == ErrorClass::Throttling {
-                    Reason::Throttled
-                } else {
-                    Reason::ServiceUnavailable
-                },
-                message: format!("credentials could not be had: {error}; it is tried again by itself"),
-                not_before: call.as_ref().and_then(|call| call.retry_after),
-                call,
-            },
-            class => Self::Stalled {
-                reason: if class == ErrorClass::Permission {
-                    Reason::PermissionDenied
-                } else {
-                    Reason::InvalidCredentials
-                },
-                message: error.to_string(),
-                call,
-            },
-        }
-    }
 }
 
 /// Notes in the index whose account a resource may lay claim to.
@@ -233,13 +207,13 @@ fn note_claim(pass: &Pass, found: Result<&Access, &Failure>) {
     let (ctx, uid) = (&pass.ctx, &pass.uid);
     let woken = match found {
         Ok(access) => ctx.ownership().proven(uid, access.account.clone()),
-        Err(failure) => note_refusal(pass, failure),
+        Err(failure) => note_no_credentials(pass, failure),
     };
     ctx.wake_all(woken);
 }
 
 /// Credentials that are refused own nothing; what cannot be found out stays as it was.
-pub fn note_refusal(pass: &Pass, failure: &Failure) -> Vec<crate::ownership::ObjectName> {
+fn note_no_credentials(pass: &Pass, failure: &Failure) -> Vec<ObjectName> {
     let mut index = pass.ctx.ownership();
     match failure {
         Failure::Stalled {

@@ -13,19 +13,21 @@ use super::claims::Learned;
 use super::context::Context;
 use super::decide::holds;
 use super::drift::found_words;
-use super::due::{Due, Retry, RetryInputs, SecretVersion, View, due};
+use super::due::{Due, Retry, RetryInputs};
 use super::failure::Failure;
-use super::next_action::{End, Facts, Next, next_action};
-use super::object_state::{Entry, Live, Schedule, Sets, Shown};
-use super::report::{self, StatusUpdate, current_status};
-use super::{claims, cleanup, convert, facts, finalizer, secrets};
-use crate::RECONCILE_ANNOTATION;
-use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
+use super::next_action::{End, Next, Timing, next_action};
+use super::object_state::{Entry, Live};
+use super::report::{self, StatusUpdate};
+use super::secret_index::SecretVersion;
+use super::{cleanup, convert, secret_refs};
+use crate::api::{
+    AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec, VodMessageCallbackStatus,
+};
 use crate::domain::FieldDifference;
 use crate::events::Notice;
-use crate::ownership::{ObjectName, Ownership};
+use crate::ownership::ObjectName;
 use crate::quota::{Line, Owner, Urgency};
-use crate::schedule::{Contest, next_check};
+use crate::schedule::next_check;
 use crate::service::Access;
 use crate::status::{Reason, ready_reason};
 
@@ -76,76 +78,24 @@ pub struct Seen {
 }
 
 impl Pass {
-    /// Looks at a resource: what is due for it now.
-    pub fn look(ctx: &Arc<Context>, resource: Arc<VodMessageCallback>) -> Self {
-        let now = Instant::now();
-        let uid = resource.uid().unwrap_or_default();
-        claims::take_over(ctx, &resource);
-        let entry = ctx.object_states.of(&uid);
-        let status = current_status(&resource, &entry);
-        let inputs = retry_inputs(ctx, &resource);
-        let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);
-        // One that has to wait for the answer is woken, or looked at again when its Secrets are seen.
-        let takes_over = ready_reason(&status.conditions) == Some(Reason::Conflict)
-            && ctx.ownership().ownership_of(&uid) == Ownership::Owner;
-        let due = {
-            let mut state = entry.lock();
-            if state.schedule.is_none() {
-                state.schedule = Some(Schedule {
-                    next_check: now + until_next_check(ctx, &uid, interval),
-                    retry: None,
-                    head: None,
-                });
-                let created = resource.metadata.creation_timestamp.as_ref();
-                let is_old = created.is_none_or(|created| created.0 < ctx.began);
-                state.found_at = is_old.then_some(inputs.generation);
-                if status.is_fresh() && !finalizer::is_on(&resource) {
-                    state.sets = Sets::None;
-                }
-                let said = ready_reason(&status.conditions).filter(|reason| !reason.is_ready());
-                if let Some(trouble) = said.filter(|_| status.observed_generation == Some(inputs.generation)) {
-                    ctx.events.was_told(&uid, inputs.generation, trouble);
-                }
-                if ready_reason(&status.conditions) == Some(Reason::Contested) {
-                    let last = status.last_applied_time.as_ref();
-                    let since = last.map_or(Timestamp::now(), |time| time.0);
-                    let since = Duration::try_from(Timestamp::now().duration_since(since));
-                    state.contest = Contest::resumed_contested(now, since.unwrap_or_default());
-                }
-            }
-            if status.account_id.is_some() {
-                state.account.clone_from(&status.account_id);
-            }
-            state.was_to_be_removed |= inputs.deleting && !facts::keeps(&resource.spec);
-            state.shown = match inputs.deleting {
-                true => Shown::Deleting,
-                false => Shown::Reason(ready_reason(&status.conditions).unwrap_or(Reason::Progressing)),
-            };
-            // An owner that went while no operator ran has woken nobody. A retry goes by what happened since.
-            let is_retry = state.schedule.as_ref().is_some_and(|schedule| schedule.retry.is_some());
-            state.ownership_changed |= takes_over && !is_retry;
-            let schedule = state.schedule.as_ref();
-            due(&View {
-                inputs: &inputs,
-                status: &status,
-                suspended: resource.spec.suspend,
-                has_finalizer: finalizer::is_on(&resource) && !state.is_released,
-                retry: schedule.and_then(|schedule| schedule.retry.as_ref()),
-                ownership_changed: state.ownership_changed,
-                unwritten: state.status.unwritten(),
-                next_check: schedule.map_or(now, |schedule| schedule.next_check),
-                now,
-            })
-        };
+    /// A pass over a resource as it was looked at.
+    pub(super) fn new(
+        ctx: &Arc<Context>,
+        resource: Arc<VodMessageCallback>,
+        entry: Arc<Entry>,
+        status: VodMessageCallbackStatus,
+        inputs: RetryInputs,
+        due: Due,
+    ) -> Self {
         Self {
             ctx: Arc::clone(ctx),
             name: ObjectName::of(resource.as_ref()),
+            uid: resource.uid().unwrap_or_default(),
+            interval: convert::check_interval(&resource.spec, ctx.defaults.check_interval),
             resource,
-            uid,
             entry,
             inputs,
             status,
-            interval,
             due,
             seen: Mutex::default(),
             for_ownership: AtomicBool::new(false),
@@ -211,7 +161,7 @@ impl Pass {
     }
 
     fn only_the_credentials_changed(&self) -> bool {
-        let key = secrets::key_ref(&self.resource.spec).map(|(name, _)| name);
+        let key = secret_refs::key_ref(&self.resource.spec).map(|(name, _)| name);
         let now = key.and_then(|name| self.inputs.secrets.iter().find(|(n, _)| n == name));
         let applied = self
             .status
@@ -237,14 +187,14 @@ impl Pass {
         };
         if local {
             return Line {
-                owner: Owner::Credential(String::new()),
+                owner: Owner::NoCalls,
                 endpoint: String::new(),
             };
         }
         let account = self.ctx.ownership().account(&self.uid);
         Line {
             owner: account.map_or_else(
-                || Owner::Credential(secrets::line_of_the_credential(&self.name.namespace, spec)),
+                || Owner::Credential(line_of_the_credential(&self.name.namespace, spec)),
                 Owner::Account,
             ),
             endpoint: self.ctx.endpoints.vod(&convert::region(spec)).as_str().to_owned(),
@@ -305,7 +255,7 @@ impl Pass {
     /// Notes when it is looked at next.
     pub fn end(&self, end: End, began: Instant) {
         let until_check = until_next_check(&self.ctx, &self.uid, self.interval);
-        let facts = Facts {
+        let timing = Timing {
             deleting: self.inputs.deleting,
             until_release: self.until_release(),
             suspended: self.resource.spec.suspend,
@@ -319,7 +269,7 @@ impl Pass {
         let Some(schedule) = state.schedule.as_mut() else {
             return;
         };
-        let next = next_action(end, &facts, &mut state.backoff);
+        let next = next_action(end, &timing, &mut state.backoff);
         if matches!(next, Next::AwaitChange | Next::ScheduledCheck | Next::Retry(_)) {
             state.found_at = None;
         }
@@ -367,23 +317,21 @@ impl Pass {
     }
 }
 
-fn retry_inputs(ctx: &Context, resource: &VodMessageCallback) -> RetryInputs {
-    let namespace = resource.namespace().unwrap_or_default();
-    let version = |name: String| {
-        let version = ctx.secrets.version(&namespace, &name);
-        (name, version)
-    };
-    RetryInputs {
-        generation: resource.metadata.generation.unwrap_or_default(),
-        requested: resource.annotations().get(RECONCILE_ANNOTATION).cloned(),
-        secrets: secrets::referenced(&resource.spec).into_iter().map(version).collect(),
-        read: Vec::new(),
-        deleting: resource.metadata.deletion_timestamp.is_some(),
-    }
-}
-
 /// Checks fall on moments spread by uid; all resources of one setting share the oldest one's, and so one read.
-fn until_next_check(ctx: &Context, uid: &str, interval: Duration) -> Duration {
+pub(super) fn until_next_check(ctx: &Context, uid: &str, interval: Duration) -> Duration {
     let phase = ctx.ownership().group_phase_uid(uid);
     next_check(&phase, interval, Timestamp::now())
+}
+
+/// What a spec's credentials go by until their account is known, for those who wait in line.
+fn line_of_the_credential(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
+    let credentials = spec.credentials.as_ref();
+    let account = credentials.and_then(|c| c.service_account_ref.as_ref());
+    let base = match (secret_refs::credentials_name(spec), account) {
+        (Some(secret), _) => format!("{namespace}/{secret}"),
+        (None, Some(account)) => format!("{namespace} {} {}", account.name, account.role_arn),
+        (None, None) => "ambient".to_owned(),
+    };
+    let role = credentials.and_then(|c| c.assume_role.as_ref());
+    role.map_or_else(|| base.clone(), |role| format!("{base} {}", role.role_arn))
 }

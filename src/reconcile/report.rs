@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::convert;
 use super::drift::Drift;
-use super::due::is_newer;
 use super::failure::Failure;
 use super::object_state::{Entry, Shown, StatusCopy};
+use super::resource_version::is_newer;
 use crate::api::{
     AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
 };

@@ -19,7 +19,7 @@ use self::changes::Changes;
 use crate::cloud::{CallError, ErrorClass, Operation, Vod};
 use crate::credentials::{CredentialProvider, Identities};
 use crate::domain::LiveSetting;
-use crate::lease::Claim;
+use crate::lease::LeaseClaim;
 use crate::quota::{Answered, Calls, NoPermit, Urgency};
 
 pub use access::{Access, Source};
@@ -54,7 +54,7 @@ pub struct Service {
     calls: Arc<Calls>,
     credentials: Arc<CredentialProvider>,
     identities: Arc<Identities>,
-    claim: Claim,
+    claim: LeaseClaim,
     reads: SharedReads<LiveRead, Unserved>,
     changes: Changes,
 }
@@ -66,7 +66,7 @@ impl Service {
         calls: Arc<Calls>,
         credentials: Arc<CredentialProvider>,
         identities: Arc<Identities>,
-        claim: Claim,
+        claim: LeaseClaim,
     ) -> Self {
         Self {
             vod,

@@ -8,6 +8,7 @@ mod send;
 
 use super::Outcome;
 use crate::cli::CallbackCommand;
+use crate::domain::is_hidden;
 
 /// Runs the sub-command.
 ///
@@ -30,7 +31,7 @@ fn shown(text: &str, most: usize) -> String {
 }
 
 fn visible(c: char) -> Vec<char> {
-    if c.is_control() {
+    if is_hidden(c) {
         c.escape_default().collect()
     } else {
         vec![c]

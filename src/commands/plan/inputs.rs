@@ -11,7 +11,7 @@ use crate::credentials::{AssumeRole, Base, Credentials, default_session_name};
 use crate::domain::{AccountKey, AppId, AuthKey, Region, Setting};
 use crate::ownership::ObjectName;
 use crate::reconcile::failure::Failure;
-use crate::reconcile::{convert, facts, secrets as references};
+use crate::reconcile::{convert, facts, secret_refs as references};
 use crate::status::Reason;
 
 /// Where credentials come from, and what is told of it once.

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{ManagementPolicy, VodMessageCallbackSpec};
 use crate::domain::AccountKey;
-use crate::ownership::{Claim, Contender, ObjectName, Ownership, OwnershipIndex};
+use crate::ownership::{AccountClaim, Contender, ObjectName, Ownership, OwnershipIndex};
 use crate::reconcile::convert;
 
 /// When and as what an object was made; one that only a file holds is younger than anything in the cluster, and of two
@@ -53,7 +53,7 @@ impl Owners {
             created: birth.created,
             region: convert::region(spec).setting_region(),
             app: convert::app(spec),
-            claim: Claim::Proven(account.clone()),
+            claim: AccountClaim::Proven(account.clone()),
             contends: spec.management_policy != ManagementPolicy::Observe,
             lost_to: None,
             lost_in: None,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::item::{Action, Change, Item, Report, Summary};
+use crate::domain::one_line;
 
 /// What would be done, field by field, and a line that sums it up.
 pub fn text(report: &Report) -> String {
@@ -37,7 +38,7 @@ fn one(text: &mut String, item: &Item) {
         item.full_name(),
         item.region,
         item.app_id,
-        clean(&item.verdict.message)
+        one_line(&item.verdict.message)
     );
     let width = item
         .verdict
@@ -68,12 +69,6 @@ fn quoted(value: &str) -> String {
     } else {
         format!("{value:?}")
     }
-}
-
-/// What the service or the cluster said must not move the cursor.
-fn clean(words: &str) -> String {
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// The last line.

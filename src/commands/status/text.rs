@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use k8s_openapi::jiff::Timestamp;
 
 use super::row::{Row, Tone};
+use crate::domain::one_line;
 
 /// Whether colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +88,12 @@ fn cells(row: &Row, now: Timestamp) -> [String; 6] {
         },
     );
     [
-        clean(&row.namespace),
-        clean(&row.name),
+        one_line(&row.namespace),
+        one_line(&row.name),
         row.ready.to_owned(),
-        clean(&reason),
+        one_line(&reason),
         row.since.map_or_else(|| "-".to_owned(), |since| age(since, now)),
-        clean(&drift),
+        one_line(&drift),
     ]
 }
 
@@ -127,31 +128,20 @@ fn write_line(text: &mut String, line: &[String; 6], widths: [usize; 6], tone: O
 
 fn words(text: &mut String, row: &Row, now: Timestamp) {
     if !row.message.is_empty() {
-        let _ = writeln!(text, "  {}", clean(&row.message));
+        let _ = writeln!(text, "  {}", one_line(&row.message));
     }
     if let Some(failing) = &row.checks_failing {
         let _ = writeln!(
             text,
             "  Checks have failed for {} ({}): {}",
             age(failing.since, now),
-            clean(&failing.reason),
-            clean(&failing.message)
+            one_line(&failing.reason),
+            one_line(&failing.message)
         );
     }
     if let Some(fix) = row.fix {
         let _ = writeln!(text, "  Fix: {fix}");
     }
-}
-
-/// What comes from the cluster must not move the cursor.
-fn clean(words: &str) -> String {
-    words
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect()
 }
 
 /// How long ago, in one unit, as kubectl says it.

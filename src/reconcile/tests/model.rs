@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::Operation;
 use crate::domain::{AccountId, AccountKey};
 use crate::quota::{Answered, Calls, Line, NoPermit, Owner, Position, Queue, Sizes, Urgency};
-use crate::reconcile::next_action::{End, Facts, Next, next_action};
+use crate::reconcile::next_action::{End, Next, Timing, next_action};
 use crate::schedule::{Backoff, next_check};
 
 const QPS: u32 = 15;
@@ -367,7 +367,7 @@ impl Model {
     fn after(&mut self, ended: &Ended) -> Next {
         let n = ended.resource;
         let until_check = self.until_check(n);
-        let facts = Facts {
+        let timing = Timing {
             deleting: false,
             until_release: HOUR,
             suspended: false,
@@ -388,7 +388,7 @@ impl Model {
             }
             resource.checked = now;
         }
-        next_action(ended.end, &facts, &mut self.resources[n].backoff)
+        next_action(ended.end, &timing, &mut self.resources[n].backoff)
     }
 
     /// What the outages of its account since it was last well account for.

@@ -1,20 +1,23 @@
-//! Secrets: what is watched of them (metadata) and how one is read when it is needed.
+//! Which Secrets resources refer to, and which version of each the watch saw last.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use parking_lot::{Mutex, MutexGuard};
-use zeroize::Zeroize;
 
-use super::due::SecretVersion;
-use super::facts;
-use super::failure::Failure;
-use crate::api::{ObservedSecret, VodMessageCallbackSpec};
-use crate::domain::is_object_name;
+use super::secret_refs::referenced;
+use crate::api::VodMessageCallbackSpec;
 use crate::ownership::ObjectName;
-use crate::status::Reason;
+
+/// What is known of a Secret without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretVersion {
+    /// Not watched, or not seen yet.
+    Unknown,
+    /// It exists, at this resourceVersion.
+    Present(String),
+    /// It does not exist.
+    Gone,
+}
 
 /// The Secrets that resources refer to: which resources, and which version the watch saw last. Of other Secrets nothing
 /// is kept, however many there are.
@@ -151,115 +154,6 @@ impl Referenced {
             if entry.users.is_empty() {
                 self.by_secret.remove(secret);
             }
-        }
-    }
-}
-
-/// The names of the Secrets that a spec refers to, each once.
-pub fn referenced(spec: &VodMessageCallbackSpec) -> Vec<String> {
-    let mut names: Vec<String> = [credentials_name(spec), key_ref(spec).map(|(name, _)| name)]
-        .into_iter()
-        .flatten()
-        .map(str::to_owned)
-        .collect();
-    names.dedup();
-    names
-}
-
-/// The Secret with the AccessKey, where the spec names one.
-pub fn credentials_name(spec: &VodMessageCallbackSpec) -> Option<&str> {
-    spec.credentials.as_ref()?.secret_ref.as_ref().map(|r| r.name.as_str())
-}
-
-/// What a spec's credentials go by until their account is known, for those who wait in line.
-pub fn line_of_the_credential(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
-    let credentials = spec.credentials.as_ref();
-    let account = credentials.and_then(|c| c.service_account_ref.as_ref());
-    let base = match (credentials_name(spec), account) {
-        (Some(secret), _) => format!("{namespace}/{secret}"),
-        (None, Some(account)) => format!("{namespace} {} {}", account.name, account.role_arn),
-        (None, None) => "ambient".to_owned(),
-    };
-    let role = credentials.and_then(|c| c.assume_role.as_ref());
-    role.map_or_else(|| base.clone(), |role| format!("{base} {}", role.role_arn))
-}
-
-/// The Secret and the key in it with the AuthKey, where the spec names one.
-pub fn key_ref(spec: &VodMessageCallbackSpec) -> Option<(&str, &str)> {
-    let http = spec
-        .http
-        .as_ref()
-        .filter(|_| spec.callback_type == crate::api::CallbackType::Http)?;
-    let key_ref = &http.auth.as_ref()?.key_secret_ref;
-    Some((key_ref.name.as_str(), key_ref.key.as_str()))
-}
-
-/// A Secret's values, zeroed when dropped.
-pub struct Values {
-    data: BTreeMap<String, ByteString>,
-    /// Which version was read.
-    pub observed: ObservedSecret,
-}
-
-impl Values {
-    /// All values.
-    pub fn data(&self) -> &BTreeMap<String, ByteString> {
-        &self.data
-    }
-}
-
-impl Drop for Values {
-    fn drop(&mut self) {
-        self.data.values_mut().for_each(|value| value.0.zeroize());
-    }
-}
-
-/// Reads one Secret of the resource's namespace.
-pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Values, Failure> {
-    // It becomes part of an address.
-    if !is_object_name(name) {
-        return Err(Failure::stalled(
-            Reason::SecretNotFound,
-            format!("no Secret can have the name {name:?}: correct it in the spec"),
-        ));
-    }
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let found = match api.get_opt(name).await {
-        // Said to the user, and a deletion does not wait for it for ever.
-        Err(kube::Error::Api(status)) if status.is_forbidden() => {
-            return Err(Failure::stalled(
-                Reason::SecretNotFound,
-                format!(
-                    "Secret {name} in namespace {namespace} may not be read by the operator: allow its ServiceAccount \
-                     to get Secrets there"
-                ),
-            ));
-        }
-        Err(error) => {
-            return Err(Failure::Waiting {
-                reason: Reason::ServiceUnavailable,
-                message: format!(
-                    "Secret {name} in namespace {namespace} could not be read: {}; it is tried again by itself",
-                    crate::telemetry::in_words(&error)
-                ),
-                not_before: None,
-                call: None,
-            });
-        }
-        Ok(found) => found,
-    };
-    match found {
-        None => Err(facts::missing(namespace, name)),
-        Some(secret) => {
-            let version = secret.metadata.resource_version.unwrap_or_default();
-            let observed = ObservedSecret {
-                name: name.to_owned(),
-                resource_version: version,
-            };
-            Ok(Values {
-                data: secret.data.unwrap_or_default(),
-                observed,
-            })
         }
     }
 }
