@@ -8,6 +8,7 @@ use super::act::{self, Change};
 use super::decide::Cleanup;
 use super::deletion_grace::HeldBy;
 use super::due::secrets_changed;
+use super::facts::UnnamedSet;
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Sets;
@@ -45,6 +46,9 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
         return Err(failure);
     };
     claims::note_refusal_by_vod(pass, &failure);
+    if HeldBy::of(reason) == HeldBy::Refusal && is_hardly_set(pass) {
+        return release(pass, None).await;
+    }
     if may_release(pass, reason) {
         let notice = given_up(pass, &failure);
         return release(pass, Some(notice)).await;
@@ -97,12 +101,23 @@ pub fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
     if is_loser(pass) {
         return Vec::new();
     }
-    // What was said before the deletion holds unless a Secret changed after that.
-    let told = facts::was_settled_before_its_deletion(&pass.status, pass.inputs.generation)
-        && !secrets_changed(&pass.inputs.secrets, &pass.status.observed_secrets);
     // A process that has watched the resource from its creation knows whether it sent a Set.
-    let may_be_set = !told && pass.entry.lock().sets != Sets::None;
+    let may_be_set = unnamed_set(pass) != UnnamedSet::None && pass.entry.lock().sets != Sets::None;
     facts::settings_to_remove(&pass.resource.spec, &pass.status, may_be_set)
+}
+
+/// What was said before the deletion holds unless a Secret changed after that.
+fn unnamed_set(pass: &Pass) -> UnnamedSet {
+    match secrets_changed(&pass.inputs.secrets, &pass.status.observed_secrets) {
+        true => UnnamedSet::Likely,
+        false => facts::unnamed_set(&pass.status, pass.inputs.generation),
+    }
+}
+
+/// Nothing is known to be set, and whoever refuses to say so now has most likely refused to set it.
+fn is_hardly_set(pass: &Pass) -> bool {
+    let status = &pass.status;
+    status.applied.is_none() && status.unconfirmed.is_none() && unnamed_set(pass) == UnnamedSet::Unlikely
 }
 
 /// Removes the setting, if it is this resource's. Returns what is to be told.

@@ -150,16 +150,30 @@ pub fn keeps(spec: &VodMessageCallbackSpec) -> bool {
         || spec.management_policy == ManagementPolicy::Observe
 }
 
-/// Whether the status speaks of the generation that was deleted, and nothing of it was under way: then it says all that
-/// was set. The deletion itself is one generation more.
-pub fn was_settled_before_its_deletion(status: &VodMessageCallbackStatus, generation: i64) -> bool {
-    status.observed_generation == Some(generation - 1)
-        && ready_reason(&status.conditions).is_some_and(|reason| !reason.is_under_way())
+/// Whether something may be set that the status does not name: a process may have ended between a Set and its report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnnamedSet {
+    /// No: before the deletion the status said all that was set.
+    None,
+    /// The resource stalled, and only a retry that nobody heard of again can have set it.
+    Unlikely,
+    /// Work was under way.
+    Likely,
+}
+
+/// Answers by what the status said of the generation that was deleted; the deletion itself is one generation more.
+pub fn unnamed_set(status: &VodMessageCallbackStatus, generation: i64) -> UnnamedSet {
+    let said = ready_reason(&status.conditions).filter(|_| status.observed_generation == Some(generation - 1));
+    match said {
+        Some(reason) if reason.is_under_way() => UnnamedSet::Likely,
+        Some(reason) if reason.stalls() => UnnamedSet::Unlikely,
+        Some(_) => UnnamedSet::None,
+        None => UnnamedSet::Likely,
+    }
 }
 
 /// What a resource that goes may have left at the service, if anything is to be done about it: what it applied, what it
-/// sent without an answer, and, where it `may_be_set`, what the spec says: a process may have ended between a Set and
-/// its report.
+/// sent without an answer, and, where it `may_be_set` without being named, what the spec says.
 pub fn settings_to_remove(
     spec: &VodMessageCallbackSpec,
     status: &VodMessageCallbackStatus,

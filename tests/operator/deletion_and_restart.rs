@@ -35,6 +35,78 @@ async fn what_a_process_that_is_gone_may_have_set_is_removed_also_at_the_second_
     assert_eq!((stage.deletes("half"), stage.live("half")), (1, None));
 }
 
+/// A resource that stalled says nothing of the retry that succeeded at last, where the operator is killed just then.
+#[tokio::test]
+async fn what_a_retry_of_a_stalled_resource_may_have_set_is_removed() {
+    let stage = Stage::set().await;
+    let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
+    stage.endpoint.world().faults.push(forbidden("SetMessageCallback"));
+    stage.apply(&stage.http("late")).await;
+    stage.not_ready("late", "PermissionDenied").await;
+    proxy.hold(&["vodmessagecallbacks/late/status"]);
+    stage.endpoint.world().faults.clear();
+    let again = json!({ "metadata": { "annotations": { "vod-operator.dev/reconcile-requested-at": "now" } } });
+    stage.cluster.patch_vmc(&stage.ns, "late", &again).await.unwrap();
+    eventually("it is set", async || stage.live("late").is_some())
+        .await
+        .unwrap();
+    operator.kill().await.unwrap();
+    stage.cluster.delete_vmc(&stage.ns, "late").await.unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.cluster.wait_gone(&stage.ns, "late").await.unwrap();
+    assert_eq!((stage.deletes("late"), stage.live("late")), (1, None));
+}
+
+/// Nor does one that lost its setting, and has just got it back.
+#[tokio::test]
+async fn what_one_that_takes_over_may_have_set_is_removed() {
+    let stage = Stage::set().await;
+    let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("owner")).await;
+    stage.ready("owner", "Applied").await;
+    stage.older("owner").await;
+    let moved = json!({ "url": "https://hooks.example.com/loser" });
+    let loser = stage.http("loser").app_id(&app("owner")).field("http", moved);
+    stage.apply(&loser).await;
+    stage.not_ready("loser", "Conflict").await;
+    proxy.hold(&["vodmessagecallbacks/loser/status"]);
+    stage.delete("owner").await;
+    eventually("it is set", async || {
+        stage
+            .live("owner")
+            .is_some_and(|live| live["CallbackURL"] == "https://hooks.example.com/loser")
+    })
+    .await
+    .unwrap();
+    operator.kill().await.unwrap();
+    stage.cluster.delete_vmc(&stage.ns, "loser").await.unwrap();
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.cluster.wait_gone(&stage.ns, "loser").await.unwrap();
+    assert_eq!(stage.live("owner"), None);
+}
+
+/// One that was never let in goes at once, however long the grace period: nothing of it can be there.
+#[tokio::test]
+async fn what_is_still_refused_is_released_at_once_where_nothing_is_known_to_be_set() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.endpoint.world().faults.push(forbidden("SetMessageCallback"));
+    stage.endpoint.world().faults.push(forbidden("GetMessageCallback"));
+    stage.apply(&stage.http("never")).await;
+    stage.not_ready("never", "PermissionDenied").await;
+    operator.kill().await.unwrap();
+    stage.cluster.delete_vmc(&stage.ns, "never").await.unwrap();
+    let _operator = stage
+        .operator(&["--check-interval", "1h", "--deletion-grace", "1h"])
+        .await;
+    stage.cluster.wait_gone(&stage.ns, "never").await.unwrap();
+    assert_eq!(stage.deletes("never"), 0);
+}
+
+fn forbidden(action: &str) -> Fault {
+    Fault::code(403, "Forbidden.RAM").action(action)
+}
+
 /// That a deletion was held up is known from its status, too.
 #[tokio::test]
 async fn retain_after_a_restart_says_what_stays() {

@@ -20,7 +20,7 @@ use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingReg
 use crate::ownership::{ObjectName, SettingKey};
 use crate::reconcile::convert;
 use crate::reconcile::decide::{Cause, Cleanup, OwedReadBack, Plan};
-use crate::reconcile::facts::{self, Facts, Known};
+use crate::reconcile::facts::{self, Facts, Known, UnnamedSet};
 use crate::reconcile::failure::Failure;
 use crate::schedule::CONTEST_WINDOW;
 use crate::status::{Reason, ready_reason};
@@ -266,8 +266,8 @@ fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Ve
 /// What a process would look for that has not watched the resource from its creation.
 fn settings_to_remove(subject: &Subject) -> Vec<AppliedSetting> {
     let status = subject.status();
-    let told = facts::was_settled_before_its_deletion(&status, subject.generation());
-    facts::settings_to_remove(&subject.spec, &status, !told && !status.is_fresh())
+    let may_be_set = facts::unnamed_set(&status, subject.generation()) != UnnamedSet::None && !status.is_fresh();
+    facts::settings_to_remove(&subject.spec, &status, may_be_set)
 }
 
 fn failed(is_callers: bool, error: &CallError) -> Verdict {
