@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -69,16 +69,22 @@ struct Runner {
     looks: Timers,
     /// Changes that wait, by when they have waited for long.
     waits: Timers,
+    /// Those that have, and of which it is to be said.
+    waiting: UnboundedSender<ObjectName>,
 }
 
 /// Looks at what is `woken` and at what is due, until `ctx.stop` is cancelled and the passes under way have ended.
 pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectName>) {
+    let (waiting, waiting_ones) = unbounded_channel();
+    // It ends with the runner, and nothing waits for it.
+    tokio::spawn(say_one_after_another(Arc::clone(&ctx), waiting_ones));
     let mut runner = Runner {
         ctx: Arc::clone(&ctx),
         passes: Passes::new(),
         running: HashMap::new(),
         looks: Timers::default(),
         waits: Timers::default(),
+        waiting,
     };
     let mut batch = Vec::with_capacity(AT_ONCE);
     while !(ctx.stop.is_cancelled() && runner.passes.is_empty()) {
@@ -132,10 +138,8 @@ impl Runner {
             }
             if !self.ctx.queue().waits_for_quota(&name) {
                 self.waits.set(&name, Some(now + QUIET_WAIT));
-            } else if let Some(resource) = self.ctx.stores.get(&name) {
-                let ctx = Arc::clone(&self.ctx);
-                // It ends by itself and nothing waits for it.
-                tokio::spawn(async move { say_waiting(&ctx, resource).await });
+            } else {
+                let _ = self.waiting.send(name);
             }
         }
     }
@@ -258,5 +262,18 @@ impl Runner {
 
     fn interrupt_all(&self) {
         self.running.values().for_each(|running| running.interrupted.cancel());
+    }
+}
+
+/// Says of those that wait that they do, one after another: what a crowd has to say must not stand in the API server's
+/// way before what others do.
+async fn say_one_after_another(ctx: Arc<Context>, mut waiting: UnboundedReceiver<ObjectName>) {
+    while let Some(name) = waiting.recv().await {
+        if ctx.stop.is_cancelled() {
+            return;
+        }
+        if let Some(resource) = ctx.stores.get(&name) {
+            say_waiting(&ctx, resource).await;
+        }
     }
 }

@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use crate::cloud::EndpointUrl;
 use crate::domain::CredentialId;
 
-/// What nobody asked for in this time is dropped.
+/// What nobody asked for in this time, and does not answer any more, is dropped.
 const IDLE: Duration = Duration::from_secs(7200);
+/// The same for what still does: a day and more, so that it outlasts the longest usual interval between two checks.
+const IDLE_BUT_GOOD: Duration = Duration::from_secs(90_000);
 /// How often that is looked after.
 const SWEEP: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -188,7 +190,14 @@ impl<V: Held, E: Refusal> Answers<V, E> {
     fn sweep(&mut self, now: Instant) {
         if now.duration_since(self.swept) >= SWEEP {
             self.swept = now;
-            self.by_id.retain(|_, answer| now.duration_since(answer.used) < IDLE);
+            self.by_id.retain(|_, answer| {
+                let is_good = |value: &V| value.freshness(now) == Freshness::Good;
+                let most = match answer.value.as_ref().is_some_and(is_good) {
+                    true => IDLE_BUT_GOOD,
+                    false => IDLE,
+                };
+                now.duration_since(answer.used) < most
+            });
         }
     }
 }

@@ -204,3 +204,24 @@ async fn what_nobody_asks_for_is_dropped() {
     asks.get(id(200), &at("a"), sts.clone().ask()).await.unwrap();
     assert_eq!(asks.0.lock().by_id.len(), 1);
 }
+
+#[derive(Clone)]
+struct Lasting;
+
+impl Held for Lasting {
+    fn freshness(&self, _: Instant) -> Freshness {
+        Freshness::Good
+    }
+}
+
+/// Whose account a credential is does not change, and a setting that is checked once a day is no reason to ask again.
+#[tokio::test(start_paused = true)]
+async fn what_still_answers_is_kept_from_one_daily_check_to_the_next() {
+    let asks = AskOnce::<Lasting, &'static str>::new();
+    let ask = async |n| asks.get(id(n), &at("a"), async { Ok(Lasting) }).await.is_ok();
+    assert!(ask(1).await);
+    advance(Duration::from_secs(86_400)).await;
+    assert!(ask(2).await && asks.0.lock().by_id.len() == 2);
+    advance(IDLE_BUT_GOOD + SWEEP).await;
+    assert!(ask(3).await && asks.0.lock().by_id.len() == 1);
+}
