@@ -65,6 +65,7 @@ lint: rust-tools ## Check formatting, lints and dependencies
 	@hack/check-fuzz
 	@testkit/tools/deny --quick
 	@hack/built-once
+	@hack/check-image-context
 	@hack/lint-workflows
 
 .PHONY: deny
