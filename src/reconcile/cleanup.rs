@@ -31,7 +31,8 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     if settings.is_empty() {
         return release(pass, kept_notice(pass)).await;
     }
-    if Box::pin(crd_going::is_going(&pass.ctx.client, &pass.resource)).await? {
+    let is_going = crd_going::is_going(&pass.ctx.client, &pass.resource);
+    if turn.away(Box::pin(is_going)).await? {
         return release(pass, Some(lost_with_the_crd(pass))).await;
     }
     let removed = remove(pass, turn, &settings).await;

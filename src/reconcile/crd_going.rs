@@ -3,14 +3,19 @@
 //! Kubernetes deletes every resource of a CRD that is deleted, by mistake or not. The resources are lost then; what they have set
 //! need not be.
 
+use std::time::Duration;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::{Api, Client, CustomResourceExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResourceList, ObjectMeta, Time};
+use kube::{Api, Client, CustomResourceExt, Resource};
 
 use crate::api::VodMessageCallback;
 
+/// How long discovery may be behind the CRD's deletion.
+const DISCOVERY_LAG: Duration = Duration::from_secs(1);
+
 /// Asks the API server, each time: a deletion is rare, and an answer from before it proves nothing. An operator that may not look at
-/// the CRD (in namespaced mode) does not know, and takes a deletion for what it usually is.
+/// the CRD (in namespaced mode) sees in the discovery document, which is everybody's to read, whether resources can still be made.
 ///
 /// # Errors
 /// Any other trouble with the API server: what is not known must not cost a setting.
@@ -21,9 +26,29 @@ pub async fn is_going(client: &Client, resource: &VodMessageCallback) -> kube::R
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     match crds.get_metadata_opt(VodMessageCallback::crd_name()).await {
         Ok(crd) => Ok(goes(crd.map(|crd| crd.metadata).as_ref(), deleted)),
+        Err(kube::Error::Api(answer)) if answer.code == 403 => {
+            tokio::time::sleep(DISCOVERY_LAG).await;
+            is_closed(client).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Of a CRD that is being deleted, discovery says that its resources can no longer be created. Where it may not be read
+/// either, a deletion is taken for what it usually is.
+async fn is_closed(client: &Client) -> kube::Result<bool> {
+    let version = VodMessageCallback::api_version(&());
+    match client.list_api_group_resources(&version).await {
+        Ok(served) => Ok(!can_be_created(&served)),
         Err(kube::Error::Api(answer)) if answer.code == 403 => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn can_be_created(served: &APIResourceList) -> bool {
+    let plural = VodMessageCallback::plural(&());
+    let ours = served.resources.iter().find(|resource| resource.name == plural);
+    ours.is_some_and(|resource| resource.verbs.iter().any(|verb| verb == "create"))
 }
 
 /// The CRD is gone, is being deleted, or was made anew after the resource was asked to go.

@@ -395,6 +395,25 @@ async fn a_crd_that_is_deleted_takes_no_setting_along() {
     assert!(released > 1.5);
 }
 
+/// In namespaced mode the operator may not look at the CRD; that nothing can be created any more is there for all to see.
+#[tokio::test]
+async fn nor_where_the_operator_may_not_look_at_the_crd() {
+    let stage = Stage::set_apart().await;
+    let (proxy, _operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
+    proxy.refuse(&["customresourcedefinitions"], 403, usize::MAX);
+    for name in ["meant", "lost"] {
+        stage.apply(&stage.http(name)).await;
+        stage.ready(name, "Applied").await;
+    }
+    stage.delete("meant").await;
+    assert_eq!((stage.deletes("meant"), stage.live("meant")), (1, None));
+    let crds = delete_crd(&stage).await;
+    crd_is_gone(&crds).await;
+    stage.cluster.wait_event(&stage.ns, "lost", "Released").await.unwrap();
+    assert_eq!(stage.deletes("lost"), 0);
+    assert!(stage.live("lost").is_some());
+}
+
 #[tokio::test]
 async fn a_crd_that_was_deleted_before_the_operator_came_takes_no_setting_along() {
     let stage = Stage::set_apart().await;
