@@ -146,7 +146,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
             (read.await, Ok(()))
         } else {
             // The work first, so that it keeps the place while the read is away.
-            let work = turn.meanwhile(Box::pin(finalizer::put_on(ctx, &pass.resource)));
+            let work = turn.meanwhile(Box::pin(finalizer::put_on(ctx, &pass.resource, &pass.entry)));
             let (finalizer, live) = tokio::join!(work, read);
             (live, finalizer)
         };
@@ -156,7 +156,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         pass.seen().accepted = true;
         Some(live)
     } else {
-        Box::pin(finalizer::put_on(ctx, &pass.resource)).await?;
+        Box::pin(finalizer::put_on(ctx, &pass.resource, &pass.entry)).await?;
         None
     };
     let (plan, live) = match observed.decide(live.as_deref().map(Option::as_ref)) {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::object_state::Entry;
 use crate::api::VodMessageCallback;
 use crate::status::Reason;
 use crate::{FINALIZER, NAME};
@@ -16,7 +17,7 @@ pub fn is_on(resource: &VodMessageCallback) -> bool {
 }
 
 /// Puts it on, by server-side apply of this one item, so that other finalizers stay untouched.
-pub async fn put_on(ctx: &Context, resource: &VodMessageCallback) -> Result<(), Failure> {
+pub async fn put_on(ctx: &Context, resource: &VodMessageCallback, entry: &Entry) -> Result<(), Failure> {
     if is_on(resource) {
         return Ok(());
     }
@@ -26,13 +27,15 @@ pub async fn put_on(ctx: &Context, resource: &VodMessageCallback) -> Result<(), 
         "kind": VodMessageCallback::kind(&()),
         "metadata": { "name": resource.name_any(), "uid": resource.uid(), "finalizers": [FINALIZER] },
     });
-    api.patch_metadata(
-        &resource.name_any(),
-        &PatchParams::apply(NAME).force(),
-        &Patch::Apply(patch),
-    )
-    .await
-    .map_err(refused)?;
+    let put_on = api
+        .patch_metadata(
+            &resource.name_any(),
+            &PatchParams::apply(NAME).force(),
+            &Patch::Apply(patch),
+        )
+        .await
+        .map_err(refused)?;
+    entry.lock().written_at = put_on.metadata.resource_version;
     Ok(())
 }
 

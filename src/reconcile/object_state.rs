@@ -34,6 +34,8 @@ pub struct ObjectState {
     pub sets: Sets,
     /// The status as this process knows it better than the watch.
     pub status: StatusCopy,
+    /// The resourceVersion that the last write of ours got, which the watch may not show yet.
+    pub written_at: Option<String>,
     /// Attempts of a deletion whose grace period was over.
     pub late_attempts: LateAttempts,
     /// The last account that the status named.
@@ -174,6 +176,7 @@ impl ObjectStates {
     pub fn caught_up(&self, uid: &str, seen: &str) {
         let Some(entry) = self.find(uid) else { return };
         let mut state = entry.lock();
+        state.written_at.take_if(|version| !is_newer(version, seen));
         if let StatusCopy::Written { version, .. } = &state.status
             && !is_newer(version, seen)
         {

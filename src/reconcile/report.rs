@@ -23,6 +23,8 @@ use crate::status::{Outcome, Reason, conditions, conditions_of_failing_checks, r
 
 /// A status that was not taken is written again after this.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// So often others may change the resource between a look at it and the write, before that is left for later.
+const WRITE_OVER_ATTEMPTS: u32 = 3;
 
 /// What a pass came to, as a value: what changes in the status, and what is told.
 #[derive(Debug, Default, PartialEq)]
@@ -168,7 +170,9 @@ fn newest(ctx: &Context, resource: &VodMessageCallback) -> Option<Arc<VodMessage
 /// server has it; if not, it is kept and written later.
 pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, update: &StatusUpdate) -> bool {
     let generation = resource.metadata.generation.unwrap_or_default();
-    let current = current_status(newest(ctx, resource).as_deref().unwrap_or(resource), entry);
+    let newest = newest(ctx, resource);
+    let known = newest.as_deref().unwrap_or(resource);
+    let current = current_status(known, entry);
     let status = next_status(&current, generation, update, Timestamp::now());
     {
         let mut state = entry.lock();
@@ -184,17 +188,20 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
             not_before: Instant::now() + WRITE_AGAIN,
         };
     }
-    let namespace = resource.namespace().unwrap_or_default();
-    let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
-    let uid = resource.uid().unwrap_or_default();
     // Words of a stale leader must not come after those of the present one, which finds out for itself.
     if !ctx.claim.holds() {
         return false;
     }
-    match write_status(&api, &resource.name_any(), &uid, &status).await {
+    let mut version = known.resource_version().unwrap_or_default();
+    if let Some(ours) = entry.lock().written_at.clone().filter(|ours| is_newer(ours, &version)) {
+        version = ours;
+    }
+    match write_over(ctx, resource, version, &status).await {
         Ok(stored) => {
             let version = stored.resource_version().unwrap_or_default();
-            entry.lock().status = StatusCopy::Written {
+            let mut state = entry.lock();
+            state.written_at = Some(version.clone());
+            state.status = StatusCopy::Written {
                 version,
                 status: Box::new(status),
             };
@@ -209,6 +216,32 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
             }
             tracing::warn!(error = %crate::telemetry::in_words(&error), retry_in = ?wait, "a status was not written; it is kept and written later");
             false
+        }
+    }
+}
+
+/// Writes over `version`, or over what others made of the resource meanwhile, as long as this process leads: the status
+/// is nobody else's.
+async fn write_over(
+    ctx: &Context,
+    resource: &VodMessageCallback,
+    mut version: String,
+    status: &VodMessageCallbackStatus,
+) -> kube::Result<VodMessageCallback> {
+    let (name, uid) = (resource.name_any(), resource.uid().unwrap_or_default());
+    let namespace = resource.namespace().unwrap_or_default();
+    let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &namespace);
+    let mut attempts = 0..WRITE_OVER_ATTEMPTS;
+    loop {
+        let conflict = match write_status(&api, &name, &uid, &version, status).await {
+            Err(kube::Error::Api(answer)) if answer.is_conflict() => answer,
+            result => return result,
+        };
+        let live = api.get_metadata_opt(&name).await?;
+        let same = live.filter(|live| live.metadata.uid.as_ref() == Some(&uid) && ctx.claim.holds());
+        match same.and_then(|live| live.metadata.resource_version) {
+            Some(now) if attempts.next().is_some() => version = now,
+            _ => return Err(kube::Error::Api(conflict)),
         }
     }
 }

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use harness::{ApiProxy, Gate, Operator, Vmc, eventually};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
+use serde_json::json;
 use vod_endpoint::{Fault, How};
 
 use crate::stage::{Stage, URL, app};
@@ -398,4 +399,57 @@ async fn two_releases_lead_beside_each_other_by_the_names_of_their_leases() {
     })
     .await
     .unwrap();
+}
+
+/// A frozen leader's words may be on their way for as long as a network likes.
+#[tokio::test]
+async fn words_of_a_former_leader_that_were_held_up_are_not_written_over_those_of_the_present_one() {
+    let stage = Stage::set().await;
+    let proxy = ApiProxy::of(stage.cluster.client()).await.unwrap();
+    let replica = |name: &str| {
+        let builder = stage.builder(&["--check-interval", "1h", "--leader-elect"]);
+        builder.name(name).env("POD_NAMESPACE", stage.ns.as_str())
+    };
+    let former = replica("former").kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap());
+    let former = former.start().await.unwrap();
+    stage.apply(&stage.http("late")).await;
+    stage.ready("late", "Applied").await;
+    let change = async |path: &str| {
+        let url = format!("https://hooks.example.com/{path}");
+        stage
+            .apply(&stage.http("late").field("http", json!({ "url": url })))
+            .await;
+        eventually("it is set", async || {
+            stage.live("late").is_some_and(|live| live["CallbackURL"] == url)
+        })
+        .await
+        .unwrap();
+    };
+    let status = ["vodmessagecallbacks/late/status"];
+    let said_before = proxy.asked(&status).len();
+    proxy.hold(&status);
+    change("second").await;
+    eventually("it is said", async || proxy.asked(&status).len() > said_before)
+        .await
+        .unwrap();
+    former.freeze().unwrap();
+    let present = replica("present").start().await.unwrap();
+    stage.cluster.wait_ready(&stage.ns, "late").await.unwrap();
+    change("third").await;
+    stage.cluster.wait_ready(&stage.ns, "late").await.unwrap();
+    let said = stage.status("late").await;
+    let sets = stage.sets("late");
+    proxy.pass_all();
+    former.thaw().unwrap();
+    eventually("it stands by", async || {
+        former.metrics().await.is_ok() && !leads(&former).await
+    })
+    .await
+    .unwrap();
+    // Whatever the present one would make of other words, it would make of them before this.
+    stage.check_now("late", "now").await;
+    assert_eq!(stage.sets("late"), sets, "nothing is set again");
+    let now = stage.status("late").await;
+    assert_eq!(now["requestId"], said["requestId"], "{now:#}");
+    assert!(leads(&present).await);
 }
