@@ -113,7 +113,7 @@ fn tell_the_present(ctx: &Arc<Context>, health: &Health, per_resource: bool) {
 }
 
 fn not_ready(ctx: &Context) -> Vec<NotReady> {
-    let series = |resource: Arc<VodMessageCallback>| {
+    let series = |resource: VodMessageCallback| {
         let entry = ctx.object_states.find(&resource.uid()?)?;
         let shown = entry.lock().shown;
         let reason = match shown {
@@ -123,12 +123,12 @@ fn not_ready(ctx: &Context) -> Vec<NotReady> {
             Shown::Deleting => ready_reason(&resource.status.as_ref()?.conditions),
         };
         let reason = reason.filter(|reason| !reason.is_ready())?.as_str();
-        let ObjectName { namespace, name } = ObjectName::of(resource.as_ref());
+        let ObjectName { namespace, name } = ObjectName::of(&resource);
         Some(NotReady {
             namespace,
             name,
             reason,
         })
     };
-    ctx.stores.all().into_iter().filter_map(series).collect()
+    ctx.stores.all().filter_map(series).collect()
 }

@@ -26,12 +26,13 @@ impl Predecessor {
     }
 
     /// Another namespace was listed for the first time. Once all were, says for how long its calls may still count.
-    pub(super) fn listed<'r>(
+    pub(super) fn listed(
         &mut self,
-        resources: impl Iterator<Item = &'r VodMessageCallback>,
+        resources: impl Iterator<Item = VodMessageCallback>,
         now: Timestamp,
     ) -> Option<Duration> {
-        self.latest = resources.filter_map(acted).chain(self.latest).max();
+        let acted = resources.filter_map(|resource| acted(&resource));
+        self.latest = acted.chain(self.latest).max();
         self.unlisted = self.unlisted.saturating_sub(1);
         (self.unlisted == 0).then(|| self.latest.map_or(Duration::ZERO, |latest| left(latest, now)))
     }
@@ -94,7 +95,7 @@ mod tests {
             ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", 0),
             ("2026-01-01T00:00:07Z", "2026-01-01T00:00:00Z", 1000),
         ] {
-            let silence = Predecessor::new(1).listed([&applied(then)].into_iter(), at(now));
+            let silence = Predecessor::new(1).listed([applied(then)].into_iter(), at(now));
             assert_eq!(silence, Some(Duration::from_millis(left)), "{then} {now}");
         }
     }
@@ -104,7 +105,7 @@ mod tests {
         let now = at("2026-01-01T00:00:01.5Z");
         let mut predecessor = Predecessor::new(2);
         assert_eq!(
-            predecessor.listed([&applied("2026-01-01T00:00:00Z")].into_iter(), now),
+            predecessor.listed([applied("2026-01-01T00:00:00Z")].into_iter(), now),
             None
         );
         assert_eq!(
@@ -123,12 +124,12 @@ mod tests {
         let (created, nothing) = ("2026-01-01T00:00:00Z", json!({}));
         let new = resource(&json!({"name": "one", "creationTimestamp": created}), &nothing);
         assert_eq!(
-            Predecessor::new(1).listed([&new].into_iter(), now),
+            Predecessor::new(1).listed([new].into_iter(), now),
             Some(Duration::ZERO)
         );
         let finalizers = [crate::FINALIZER];
         let begun = json!({"name": "one", "creationTimestamp": created, "finalizers": finalizers});
         let begun = resource(&begun, &nothing);
-        assert_eq!(Predecessor::new(1).listed([&begun].into_iter(), now), Some(SECOND));
+        assert_eq!(Predecessor::new(1).listed([begun].into_iter(), now), Some(SECOND));
     }
 }

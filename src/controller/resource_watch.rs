@@ -91,18 +91,17 @@ impl Follower<'_> {
                 let (sighting, resource) = self.read(object);
                 if let Some(resource) = resource {
                     self.listing
-                        .insert(sighting.name.clone(), self.ctx.stores.share(resource));
+                        .insert(sighting.name.clone(), self.ctx.stores.share(&resource));
                 }
                 self.roster.listed(sighting);
                 Vec::new()
             }
             Event::InitDone => {
                 let listing = std::mem::take(&mut self.listing);
-                let shown = |resource: &Arc<VodMessageCallback>| Some((resource.uid()?, resource.resource_version()?));
-                let shown: Vec<_> = listing.values().filter_map(shown).collect();
+                let shown: Vec<_> = listing.values().cloned().collect();
                 self.ctx.stores.replace(self.namespace, listing);
-                for (uid, version) in shown {
-                    self.ctx.object_states.caught_up(&uid, &version);
+                for packed in shown {
+                    self.ctx.object_states.caught_up(packed.uid(), packed.version());
                 }
                 self.roster.list_ends()
             }
@@ -111,7 +110,7 @@ impl Follower<'_> {
                 match resource {
                     Some(resource) => {
                         let version = resource.resource_version().unwrap_or_default();
-                        self.ctx.stores.put(self.namespace, resource);
+                        self.ctx.stores.put(self.namespace, &resource);
                         self.ctx.object_states.caught_up(&sighting.uid, &version);
                     }
                     None => self.ctx.stores.remove(self.namespace, &sighting.name, &sighting.uid),
@@ -127,10 +126,7 @@ impl Follower<'_> {
         let whole_list = self.roster.is_fresh_list();
         if whole_list && !self.listed.initialized() {
             let resources = self.ctx.stores.of(self.namespace);
-            let silence = self
-                .predecessor
-                .lock()
-                .listed(resources.iter().map(Arc::as_ref), Timestamp::now());
+            let silence = self.predecessor.lock().listed(resources, Timestamp::now());
             // Where there is an election, the Lease has told.
             if let Some(silence) = silence.filter(|_| !self.ctx.elects) {
                 self.ctx.service.silent_for(silence);

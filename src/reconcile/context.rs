@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -107,7 +106,7 @@ impl Context {
     /// Has resources looked at again because a rival came or went.
     pub fn wake_all(&self, names: Vec<ObjectName>) {
         for name in names {
-            if let Some(uid) = self.stores.get(&name).and_then(|resource| resource.uid()) {
+            if let Some(uid) = self.stores.uid(&name) {
                 self.object_states.of(&uid).lock().ownership_changed = true;
             }
             self.wake(name);

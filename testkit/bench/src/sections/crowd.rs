@@ -33,6 +33,7 @@ pub async fn measure(subject: &Subject, sizes: &Sizes) -> Result<Vec<Figure>> {
         return Err("the crowd was through before the changes were".into());
     }
     stop(operator).await?;
+    eprintln!("  one after another: {took:.0?}");
     let what = "beside a crowd, another account's apply → Ready";
     Ok(vec![
         Figure::new(format!("{what}, p50"), "ms", percentile(&took, 0.5)).target(Target::OfPeer(0.95)),
