@@ -123,10 +123,7 @@ mod tests {
         let now = at("2026-01-01T00:00:01Z");
         let (created, nothing) = ("2026-01-01T00:00:00Z", json!({}));
         let new = resource(&json!({"name": "one", "creationTimestamp": created}), &nothing);
-        assert_eq!(
-            Predecessor::new(1).listed([new].into_iter(), now),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(Predecessor::new(1).listed([new].into_iter(), now), Some(Duration::ZERO));
         let finalizers = [crate::FINALIZER];
         let begun = json!({"name": "one", "creationTimestamp": created, "finalizers": finalizers});
         let begun = resource(&begun, &nothing);

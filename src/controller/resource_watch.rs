@@ -81,6 +81,7 @@ struct Follower<'a> {
 impl Follower<'_> {
     fn take(&mut self, event: Event<DynamicObject>) {
         // An object is in the store by the time its effects are carried out; a whole list, at its end.
+        let mut at_hand = None;
         let effects = match event {
             Event::Init => {
                 self.listing = Shown::new();
@@ -112,6 +113,7 @@ impl Follower<'_> {
                         let version = resource.resource_version().unwrap_or_default();
                         self.ctx.stores.put(self.namespace, &resource);
                         self.ctx.object_states.caught_up(&sighting.uid, &version);
+                        at_hand = Some(resource);
                     }
                     None => self.ctx.stores.remove(self.namespace, &sighting.name, &sighting.uid),
                 }
@@ -132,7 +134,9 @@ impl Follower<'_> {
                 self.ctx.service.silent_for(silence);
             }
         }
-        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        effects
+            .into_iter()
+            .for_each(|effect| self.carry_out(effect, at_hand.as_ref()));
         if whole_list {
             // Only the first time.
             let _ = self.listed.set(());
@@ -165,7 +169,17 @@ impl Follower<'_> {
         }
     }
 
-    fn carry_out(&self, effect: Effect) {
+    fn seen(&self, name: &ObjectName, resource: &VodMessageCallback) {
+        let ctx = &self.ctx;
+        ctx.secrets
+            .refer(&resource.uid().unwrap_or_default(), name, &resource.spec);
+        let contender = contender(ctx, resource);
+        let woken = ctx.ownership().upsert(contender);
+        ctx.wake_all(woken);
+    }
+
+    /// The resource that was seen just now is `at_hand`.
+    fn carry_out(&self, effect: Effect, at_hand: Option<&VodMessageCallback>) {
         let ctx = &self.ctx;
         match effect {
             Effect::Gone(uid) => {
@@ -175,15 +189,14 @@ impl Follower<'_> {
                 let woken = ctx.ownership().remove(&uid);
                 ctx.wake_all(woken);
             }
-            Effect::Seen(name) => {
-                if let Some(resource) = ctx.stores.get(&name) {
-                    let uid = resource.uid().unwrap_or_default();
-                    ctx.secrets.refer(&uid, &name, &resource.spec);
-                    let contender = contender(ctx, &resource);
-                    let woken = ctx.ownership().upsert(contender);
-                    ctx.wake_all(woken);
+            Effect::Seen(name) => match at_hand {
+                Some(resource) => self.seen(&name, resource),
+                None => {
+                    if let Some(resource) = ctx.stores.get(&name) {
+                        self.seen(&name, &resource);
+                    }
                 }
-            }
+            },
             Effect::Wake(name) => ctx.wake(name),
         }
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -226,15 +225,9 @@ impl Runner {
             self.back_off(name);
         }
         // A throttled one goes on where it was.
-        let waits_at_head = self
-            .ctx
-            .stores
-            .get(name)
-            .and_then(|resource| resource.uid())
-            .is_some_and(|uid| {
-                let entry = self.ctx.object_states.find(&uid);
-                entry.is_some_and(|entry| entry.lock().schedule.as_ref().is_some_and(|s| s.head.is_some()))
-            });
+        let held = self.ctx.stores.held(name);
+        let entry = held.and_then(|held| self.ctx.object_states.find(held.uid()));
+        let waits_at_head = entry.is_some_and(|entry| entry.lock().schedule.as_ref().is_some_and(|s| s.head.is_some()));
         let position = if waits_at_head { Position::Head } else { Position::Tail };
         self.look(name, position);
     }

@@ -198,7 +198,7 @@ async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
     let woken = ctx.ownership().cannot_be_known(&uid);
     ctx.wake_all(woken);
     // One that went meanwhile was forgotten before it was looked at.
-    let is_there = ctx.stores.uid(&name).as_ref() == Some(&uid);
+    let is_there = ctx.stores.held(&name).is_some_and(|held| held.uid() == uid);
     if !is_there {
         ctx.object_states.forget(&uid);
         ctx.events.forget(&uid);

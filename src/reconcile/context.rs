@@ -106,8 +106,8 @@ impl Context {
     /// Has resources looked at again because a rival came or went.
     pub fn wake_all(&self, names: Vec<ObjectName>) {
         for name in names {
-            if let Some(uid) = self.stores.uid(&name) {
-                self.object_states.of(&uid).lock().ownership_changed = true;
+            if let Some(held) = self.stores.held(&name) {
+                self.object_states.of(held.uid()).lock().ownership_changed = true;
             }
             self.wake(name);
         }

@@ -247,7 +247,7 @@ impl Pass {
             self.ctx.events.publish(&self.resource, notice);
         }
         // The watch may have told of its end already; nobody else would forget it then.
-        if self.ctx.stores.uid(&self.name).is_none() {
+        if self.ctx.stores.held(&self.name).is_none() {
             self.ctx.events.forget(&self.uid);
         }
     }

@@ -1,6 +1,5 @@
 //! The last step: says in the status what came of a pass, and only when that is news.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -159,11 +158,11 @@ pub fn current_status(resource: &VodMessageCallback, entry: &Entry) -> VodMessag
 
 /// The resource as the watch shows it now, where that is newer than what the pass began with: what another pass or this
 /// one has written meanwhile must not be written over.
-fn newest(ctx: &Context, resource: &VodMessageCallback) -> Option<Arc<VodMessageCallback>> {
-    let version = |resource: &VodMessageCallback| resource.resource_version().unwrap_or_default();
-    let newest = ctx.stores.get(&ObjectName::of(resource))?;
-    let is_it = newest.metadata.uid == resource.metadata.uid && is_newer(&version(&newest), &version(resource));
-    is_it.then_some(newest)
+fn newest(ctx: &Context, resource: &VodMessageCallback) -> Option<VodMessageCallback> {
+    let newest = ctx.stores.held(&ObjectName::of(resource))?;
+    let version = resource.resource_version().unwrap_or_default();
+    let is_it = newest.is(resource) && is_newer(newest.version(), &version);
+    is_it.then(|| newest.unpack()).flatten()
 }
 
 /// Writes the status if `update` changes anything in it, or an earlier one is still unwritten. Returns whether the API
@@ -171,7 +170,7 @@ fn newest(ctx: &Context, resource: &VodMessageCallback) -> Option<Arc<VodMessage
 pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, update: &StatusUpdate) -> bool {
     let generation = resource.metadata.generation.unwrap_or_default();
     let newest = newest(ctx, resource);
-    let known = newest.as_deref().unwrap_or(resource);
+    let known = newest.as_ref().unwrap_or(resource);
     let current = current_status(known, entry);
     let status = next_status(&current, generation, update, Timestamp::now());
     {

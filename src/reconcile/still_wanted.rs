@@ -6,12 +6,8 @@ use crate::ownership::Ownership;
 impl Pass {
     /// Whether what this pass is about to send is still what the newest resource asks for.
     pub fn is_still_wanted(&self) -> bool {
-        let newest = self.ctx.stores.get(&self.name);
-        let same = newest.is_some_and(|newest| {
-            newest.metadata.uid == self.resource.metadata.uid
-                && newest.metadata.generation == self.resource.metadata.generation
-                && newest.metadata.deletion_timestamp.is_some() == self.inputs.deleting
-        });
+        let newest = self.ctx.stores.held(&self.name);
+        let same = newest.is_some_and(|newest| newest.asks_the_same_as(&self.resource));
         let owns = match self.ctx.ownership().ownership_of(&self.uid) {
             Ownership::Owner | Ownership::NotContending | Ownership::Unknown => true,
             Ownership::Loser { .. } | Ownership::Waits { .. } | Ownership::NoClaim => false,
@@ -21,7 +17,7 @@ impl Pass {
 
     /// Whether the newest resource asks for no call to the service.
     pub fn is_suspended_now(&self) -> bool {
-        let newest = self.ctx.stores.get(&self.name);
-        newest.is_some_and(|newest| newest.spec.suspend && newest.metadata.uid == self.resource.metadata.uid)
+        let newest = self.ctx.stores.held(&self.name);
+        newest.is_some_and(|newest| newest.is_suspended() && newest.is(&self.resource))
     }
 }

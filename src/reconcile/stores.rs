@@ -17,6 +17,9 @@ pub type Shown = HashMap<ObjectName, Arc<Packed>>;
 pub struct Packed {
     uid: Box<str>,
     version: Box<str>,
+    generation: Option<i64>,
+    deleting: bool,
+    suspended: bool,
     json: Box<[u8]>,
 }
 
@@ -26,6 +29,9 @@ impl Packed {
         Self {
             uid: resource.uid().unwrap_or_default().into(),
             version: resource.resource_version().unwrap_or_default().into(),
+            generation: resource.metadata.generation,
+            deleting: resource.metadata.deletion_timestamp.is_some(),
+            suspended: resource.spec.suspend,
             // Its types have no keys but strings, so this is never refused; nothing would be read back from it.
             json: serde_json::to_vec(resource).unwrap_or_default().into(),
         }
@@ -39,6 +45,23 @@ impl Packed {
     /// Its resourceVersion.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Whether nothing that is asked for has changed since `earlier`.
+    pub fn asks_the_same_as(&self, earlier: &VodMessageCallback) -> bool {
+        self.is(earlier)
+            && self.generation == earlier.metadata.generation
+            && self.deleting == earlier.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether it is this object, whatever became of it.
+    pub fn is(&self, earlier: &VodMessageCallback) -> bool {
+        earlier.metadata.uid.as_deref() == Some(&self.uid)
+    }
+
+    /// `spec.suspend`
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
     }
 
     /// The resource.
@@ -75,12 +98,8 @@ impl Stores {
         self.held(name)?.unpack().map(Arc::new)
     }
 
-    /// Its uid, if it is there.
-    pub fn uid(&self, name: &ObjectName) -> Option<String> {
-        self.held(name).map(|packed| packed.uid().to_owned())
-    }
-
-    fn held(&self, name: &ObjectName) -> Option<Arc<Packed>> {
+    /// The same, as it is held.
+    pub fn held(&self, name: &ObjectName) -> Option<Arc<Packed>> {
         let shown = self.0.read();
         let of_namespace = shown.get(&name.namespace).or_else(|| shown.get(""))?;
         of_namespace.get(name).cloned()
@@ -90,8 +109,7 @@ impl Stores {
     /// holds nothing twice.
     pub fn share(&self, resource: &VodMessageCallback) -> Arc<Packed> {
         let same = |held: &Arc<Packed>| {
-            resource.metadata.uid.as_deref() == Some(held.uid())
-                && resource.metadata.resource_version.as_deref() == Some(held.version())
+            held.is(resource) && resource.metadata.resource_version.as_deref() == Some(held.version())
         };
         let held = self.held(&ObjectName::of(resource)).filter(same);
         held.unwrap_or_else(|| Arc::new(Packed::of(resource)))
