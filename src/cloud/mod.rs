@@ -10,6 +10,7 @@ mod redact;
 mod response;
 mod retry_hint;
 mod sign;
+mod spelling;
 mod sts;
 mod vod;
 

@@ -1,4 +1,9 @@
-use super::encode;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::spelling;
+use crate::domain::is_hidden;
 
 /// What stands in place of a secret.
 const REDACTED: &str = "(redacted)";
@@ -13,23 +18,25 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
         .iter()
         .filter_map(|word| lower.find(word))
         .min();
-    let mut shown = match cut.and_then(|at| text.get(..at)) {
+    let shown = match cut.and_then(|at| text.get(..at)) {
         Some(head) => format!("{head}…"),
         None => text.to_owned(),
     };
-    let mut spellings: Vec<String> = Vec::new();
-    for secret in secrets.iter().filter(|s| !s.is_empty()) {
-        let once = encode(secret);
-        spellings.extend([(*secret).to_owned(), encode(&once), once, secret.replace(' ', "+")]);
-    }
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    let mut told: Vec<Zeroizing<String>> = secrets
+        .flat_map(|secret| {
+            let base64 = [STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
+            [(*secret).to_owned()].into_iter().chain(base64).map(Zeroizing::new)
+        })
+        .collect();
     // Longer ones first, so that one that holds another is replaced whole.
-    spellings.sort_by_key(|s| std::cmp::Reverse(s.len()));
-    for spelling in &spellings {
-        shown = shown.replace(spelling.as_str(), REDACTED);
-    }
+    told.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let shown = told
+        .iter()
+        .fold(shown, |shown, secret| spelling::replace(&shown, secret, REDACTED));
     shown
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_hidden(c) { ' ' } else { c })
         .take(LONGEST)
         .collect()
 }
@@ -48,6 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cloud::encode;
 
     #[test]
     fn secrets_in_every_spelling() {
@@ -60,6 +68,11 @@ mod tests {
             "wrong, server …"
         );
         assert_eq!(redact(&"é".repeat(1000), &[]).chars().count(), LONGEST);
+        assert_eq!(redact("a\u{202e}b\u{1b}c", &[]), "a b c");
+        assert_eq!(
+            redact("key YSBiL2MrZD0= was sent", &[secret]),
+            "key (redacted)= was sent"
+        );
     }
 
     #[test]

@@ -25,15 +25,11 @@ impl RetryHint {
 /// Reads the hints of an answer.
 pub(super) fn retry_hint(headers: &HeaderMap) -> RetryHint {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let after = text("x-acs-retry-after").and_then(|v| v.trim().parse::<u64>().ok());
+    let after = text("x-acs-retry-after").and_then(millis);
     let left = |name: &str| {
         let mut parts = text(name)?.split(',').filter_map(|part| part.trim().split_once(':'));
-        parts
-            .find(|(key, _)| key.trim().eq_ignore_ascii_case("TimeLeft"))?
-            .1
-            .trim()
-            .parse::<u64>()
-            .ok()
+        let (_, left) = parts.find(|(key, _)| key.trim().eq_ignore_ascii_case("TimeLeft"))?;
+        millis(left)
     };
     let capped = |millis: Option<u64>| {
         let some = millis.filter(|millis| *millis > 0);
@@ -43,6 +39,13 @@ pub(super) fn retry_hint(headers: &HeaderMap) -> RetryHint {
         asked: capped(after),
         quota: capped(left("x-ratelimit-user-api").max(left("x-ratelimit-user"))),
     }
+}
+
+/// A number too large for its type is a long wait, too.
+fn millis(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -69,7 +72,9 @@ mod tests {
             hint(&[("x-acs-retry-after", "100"), ("x-ratelimit-user-api", "TimeLeft: 900")]),
             Some(900)
         );
-        assert_eq!(hint(&[("x-acs-retry-after", "99999999999")]), Some(300_000));
+        for long in ["99999999999", "18446744073709551616", "99999999999999999999999"] {
+            assert_eq!(hint(&[("x-acs-retry-after", long)]), Some(300_000), "{long}");
+        }
         for bad in ["-5", "soon", "", "0", "1.5"] {
             assert_eq!(hint(&[("x-acs-retry-after", bad)]), None, "{bad:?}");
         }
