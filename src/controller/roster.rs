@@ -100,12 +100,15 @@ impl Roster {
     }
 }
 
-/// What of a resource matters. Our own status patches change none of it, so they wake nothing.
+/// What of a resource matters. Our own status patches change none of it, so they wake nothing; that there is no status any
+/// more is somebody else's doing.
 pub(super) fn what_wakes(resource: &VodMessageCallback) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = &resource.metadata;
     (&meta.generation, meta.deletion_timestamp.is_some(), &meta.finalizers).hash(&mut hasher);
     resource.annotations().get(RECONCILE_ANNOTATION).hash(&mut hasher);
+    let said = resource.status.as_ref().is_some_and(|status| !status.is_fresh());
+    said.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -101,6 +101,8 @@ pub struct View<'a> {
     pub retry: Option<&'a Retry>,
     /// A rival came or went.
     pub ownership_changed: bool,
+    /// It stalled for want of something that the operator was started with since.
+    pub unblocked: bool,
     /// A status waits to be written, not before this.
     pub unwritten: Option<Instant>,
     /// The next scheduled check.
@@ -144,7 +146,11 @@ fn due_of_the_setting(view: &View<'_>) -> Due {
         return Due::Nothing(Some(retry.at - view.now));
     }
     let settled = settled_at_this_generation && reason.is_some_and(|r| !r.is_under_way() && r != Reason::Suspended);
-    if !settled || view.ownership_changed || secrets_changed(&view.inputs.secrets, &view.status.observed_secrets) {
+    if !settled
+        || view.unblocked
+        || view.ownership_changed
+        || secrets_changed(&view.inputs.secrets, &view.status.observed_secrets)
+    {
         return Due::Change;
     }
     if requested {

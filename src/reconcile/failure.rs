@@ -189,6 +189,12 @@ impl From<CallError> for Failure {
                 not_before: error.retry_after,
                 call: Some(Box::new(error)),
             },
+            // The call was repeated with the service's own time already.
+            ErrorClass::Credentials if error.code.starts_with("InvalidTimeStamp") => stalled(
+                Reason::InvalidCredentials,
+                "the clocks differ: see that the time of the node, and of what is between it and the service, is right",
+                error,
+            ),
             ErrorClass::Credentials => stalled(
                 Reason::InvalidCredentials,
                 "put a valid AccessKey into the Secret that spec.credentials names",

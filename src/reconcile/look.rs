@@ -54,6 +54,7 @@ impl Pass {
                 has_finalizer: finalizer::is_on(&resource) && !state.is_released,
                 retry: schedule.and_then(|schedule| schedule.retry.as_ref()),
                 ownership_changed: state.ownership_changed,
+                unblocked: is_unblocked(ctx, &resource, &status),
                 unwritten: state.status.unwritten(),
                 next_check: schedule.map_or(now, |schedule| schedule.next_check),
                 now,
@@ -88,6 +89,25 @@ fn learn_from_status(
         let since = status.last_applied_time.as_ref().map_or(now, |time| time.0);
         let since = std::time::Duration::try_from(now.duration_since(since)).unwrap_or_default();
         state.contest = Contest::resumed_contested(Instant::now(), since);
+    }
+}
+
+/// The flags of the operator are what a resource without credentials of its own depends on, and they change with a restart.
+fn is_unblocked(ctx: &Context, resource: &VodMessageCallback, status: &VodMessageCallbackStatus) -> bool {
+    match ready_reason(&status.conditions) {
+        Some(Reason::AmbientCredentialsDisabled) => {
+            let namespace = resource.namespace().unwrap_or_default();
+            ctx.defaults.ambient_allowed(&namespace)
+        }
+        // Only where nobody was asked: what STS refused is no question of flags.
+        Some(reason @ Reason::InvalidCredentials) => {
+            let lacks_provider = secret_refs::lacks_oidc_provider(&resource.spec);
+            let last = status.last_error.as_ref();
+            lacks_provider
+                && ctx.defaults.oidc_provider_arn.is_some()
+                && last.is_some_and(|error| error.code == reason.as_str())
+        }
+        _ => false,
     }
 }
 

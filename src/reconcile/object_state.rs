@@ -40,12 +40,23 @@ pub struct ObjectState {
     pub late_attempts: LateAttempts,
     /// The last account that the status named.
     pub account: Option<String>,
+    /// The credentials that stand for the account which the ownership index knows.
+    pub proven_with: Option<ProvenWith>,
     /// Its deletion was seen while its policy was to remove the setting.
     pub was_to_be_removed: bool,
     /// Our finalizer was taken off, which the watch may not show yet.
     pub is_released: bool,
     /// What the metric counts it under.
     pub shown: Shown,
+}
+
+/// Credentials that were accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenWith {
+    /// See [`super::secret_refs::credentials_mark`].
+    pub mark: u64,
+    /// The version of their Secret that was read, where they are in one.
+    pub version: Option<String>,
 }
 
 /// When a resource is looked at next.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::object_state::ProvenWith;
 use super::pass::Pass;
 use super::resource_version::version_of;
 use super::secret_read::SecretRead;
@@ -206,7 +207,14 @@ fn known_account(pass: &Pass) -> Option<AccountId> {
 fn note_claim(pass: &Pass, found: Result<&Access, &Failure>) {
     let (ctx, uid) = (&pass.ctx, &pass.uid);
     let woken = match found {
-        Ok(access) => ctx.ownership().proven(uid, access.account.clone()),
+        Ok(access) => {
+            let spec = &pass.resource.spec;
+            let name = secret_refs::credentials_name(spec);
+            let version = name.and_then(|name| version_of(&pass.seen().secrets, name).map(str::to_owned));
+            let mark = secret_refs::credentials_mark(spec);
+            pass.entry.lock().proven_with = Some(ProvenWith { mark, version });
+            ctx.ownership().proven(uid, access.account.clone())
+        }
         Err(failure) => note_no_credentials(pass, failure),
     };
     ctx.wake_all(woken);

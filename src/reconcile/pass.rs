@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::next_action::{End, Next, Timing, next_action};
 use super::object_state::{Entry, Live};
 use super::report::{self, StatusUpdate};
+use super::resource_version::{is_newer, version_of};
 use super::secret_index::SecretVersion;
 use super::{cleanup, convert, secret_refs};
 use crate::api::{
@@ -104,7 +105,14 @@ impl Pass {
 
     /// Its turn has come: what is told of its ownership from now on is for the next pass.
     pub fn begin(&self) {
-        let told = std::mem::take(&mut self.entry.lock().ownership_changed);
+        let mut state = self.entry.lock();
+        let told = std::mem::take(&mut state.ownership_changed);
+        let retry = state.schedule.as_ref().and_then(|schedule| schedule.retry.as_ref());
+        // What failed before says nothing of what is asked for now.
+        if retry.is_some_and(|retry| !retry.inputs.still_hold(&self.inputs)) {
+            state.backoff.reset();
+        }
+        drop(state);
         self.for_ownership.store(told, Ordering::Relaxed);
     }
 
@@ -193,12 +201,37 @@ impl Pass {
         }
         let account = self.ctx.ownership().account(&self.uid);
         Line {
-            owner: account.map_or_else(
-                || Owner::Credential(line_of_the_credential(&self.name.namespace, spec)),
-                Owner::Account,
-            ),
+            owner: account
+                .filter(|_| self.has_the_credentials_of_its_account())
+                .map_or_else(
+                    || Owner::Credential(line_of_the_credential(&self.name.namespace, spec)),
+                    Owner::Account,
+                ),
             endpoint: self.ctx.endpoints.vod(&convert::region(spec)).as_str().to_owned(),
         }
+    }
+
+    /// Others may be another account's, and do not wait in this one's line; whose they are is asked first.
+    fn has_the_credentials_of_its_account(&self) -> bool {
+        let spec = &self.resource.spec;
+        let state = self.entry.lock();
+        let with = state.proven_with.as_ref();
+        if with.is_some_and(|with| with.mark != secret_refs::credentials_mark(spec)) {
+            return false;
+        }
+        let Some(name) = secret_refs::credentials_name(spec) else {
+            return true;
+        };
+        let now = self.inputs.secrets.iter().find(|(secret, _)| secret == name);
+        let Some((_, SecretVersion::Present(now))) = now else {
+            return true;
+        };
+        let then = match with {
+            Some(with) => with.version.as_deref(),
+            // By a process before this one.
+            None => version_of(&self.status.observed_secrets, name),
+        };
+        then.is_some_and(|then| !is_newer(now, then))
     }
 
     /// The account is known: from here on this pass counts in its line.

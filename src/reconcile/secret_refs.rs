@@ -1,4 +1,6 @@
-//! The Secrets that a spec refers to.
+//! The Secrets that a spec refers to, and the credentials that it names.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::api::{CallbackType, VodMessageCallbackSpec};
 
@@ -26,4 +28,19 @@ pub fn key_ref(spec: &VodMessageCallbackSpec) -> Option<(&str, &str)> {
         .filter(|_| spec.callback_type == CallbackType::Http)?;
     let key_ref = &http.auth.as_ref()?.key_secret_ref;
     Some((key_ref.name.as_str(), key_ref.key.as_str()))
+}
+
+/// Whether the spec names a ServiceAccount, and leaves the OIDC provider to the operator.
+pub fn lacks_oidc_provider(spec: &VodMessageCallbackSpec) -> bool {
+    let account = spec.credentials.as_ref().and_then(|c| c.service_account_ref.as_ref());
+    account.is_some_and(|account| account.oidc_provider_arn.is_none())
+}
+
+/// A mark of whose credentials the spec names, to tell others from the same.
+pub fn credentials_mark(spec: &VodMessageCallbackSpec) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(&spec.credentials)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
 }

@@ -42,7 +42,7 @@ async fn ambient_credentials_are_for_the_namespaces_listed() {
     stage.apply(&ambient(&stage, "listed")).await;
     stage.not_ready("listed", "AmbientCredentialsDisabled").await;
     assert!(stage.endpoint.world().calls().is_empty());
-    drop(elsewhere);
+    elsewhere.sigterm_and_wait().await.unwrap();
     let _here = stage
         .builder(&["--ambient-credentials", "--ambient-namespace", &stage.ns])
         .env("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY_ID)
@@ -50,6 +50,8 @@ async fn ambient_credentials_are_for_the_namespaces_listed() {
         .start()
         .await
         .unwrap();
+    // What it waited for are the flags, and those changed with the start.
+    stage.ready("listed", "Applied").await;
     stage.apply(&ambient(&stage, "own")).await;
     stage.ready("own", "Applied").await;
 }

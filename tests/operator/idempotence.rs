@@ -131,3 +131,35 @@ async fn apply_then_reconcile_makes_no_set_and_no_write() {
         }
     }
 }
+
+/// A backup tool, or somebody's `kubectl replace`, took the status away; it is said again at once, whatever the resource's state.
+#[tokio::test]
+async fn a_status_that_somebody_wiped_is_said_again() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("works")).await;
+    stage.ready("works", "Applied").await;
+    stage.apply(&stage.http("paused").field("suspend", json!(true))).await;
+    stage.suspended("paused").await;
+    let sets = stage.sets("works");
+    for name in ["works", "paused"] {
+        stage.cluster.wipe_status(&stage.ns, name).await.unwrap();
+    }
+    stage.ready("works", "").await;
+    stage.suspended("paused").await;
+    assert_eq!(stage.sets("works"), sets);
+}
+
+/// Also the empty one is a new value.
+#[tokio::test]
+async fn an_annotation_is_answered_whatever_its_value() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("asked")).await;
+    stage.ready("asked", "Applied").await;
+    for token in ["one", "", "two"] {
+        let gets = stage.gets("asked");
+        stage.check_now("asked", token).await;
+        assert!(stage.gets("asked") > gets, "{token:?}");
+    }
+}

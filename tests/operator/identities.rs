@@ -302,3 +302,22 @@ async fn half_of_rrsa_ends_the_process_at_its_start() {
     let said = operator.logs().join("\n");
     assert!(said.contains("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"), "{said}");
 }
+
+/// A provider that only the operator's flags can name is looked for again when they do.
+#[tokio::test]
+async fn a_provider_that_the_operator_is_started_with_later_is_used_at_once() {
+    let stage = Stage::set().await;
+    account(&stage, "app").await;
+    trust(&stage, ROLE, "sts.aliyuncs.com", "app");
+    let without = stage.operator(&["--check-interval", "1h"]).await;
+    let of_the_operator = json!({ "serviceAccountRef": { "name": "app", "roleArn": ROLE } });
+    stage
+        .apply(&stage.http("later").field("credentials", of_the_operator))
+        .await;
+    stage.not_ready("later", "InvalidCredentials").await;
+    without.sigterm_and_wait().await.unwrap();
+    let _with = stage
+        .operator(&["--check-interval", "1h", "--oidc-provider-arn", PROVIDER])
+        .await;
+    stage.ready("later", "Applied").await;
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use harness::eventually;
-use vod_endpoint::{ACCOUNT, Fault, How};
+use serde_json::json;
+use vod_endpoint::{ACCOUNT, Fault, How, KEY_ID, KEY_SECRET};
 
 use super::stage::{Stage, app};
 
@@ -248,4 +249,47 @@ async fn an_account_that_rests_is_not_looked_at() {
         (2, 1),
         "what was read before serves after the rest"
     );
+}
+
+/// Other credentials may be another account's: their resource does not wait in the line of the one that rests.
+#[tokio::test]
+async fn a_change_does_not_wait_for_the_account_that_its_credentials_left() {
+    const OTHER: &str = "6543210987654321";
+    let stage = Stage::set().await;
+    stage
+        .endpoint
+        .world()
+        .add_key("OtherAccountsKey", "OtherAccountsSecret", OTHER);
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    stage.access_key("mine", KEY_ID, KEY_SECRET).await;
+    stage
+        .access_key("theirs", "OtherAccountsKey", "OtherAccountsSecret")
+        .await;
+    for name in ["content", "reference"] {
+        stage.apply(&stage.http(name).secret("mine")).await;
+        stage.ready(name, "Applied").await;
+    }
+    let rest = How::Code {
+        status: 400,
+        code: "Throttling.User".to_owned(),
+        message: String::new(),
+        headers: vec![("x-acs-retry-after".to_owned(), "280000".to_owned())],
+    };
+    let throttled = Fault::always(rest).action("SetMessageCallback").account(ACCOUNT);
+    stage.endpoint.world().faults.push(throttled);
+    let moved = json!({ "url": "https://hooks.example.com/moved" });
+    for name in ["content", "reference"] {
+        let changed = stage.http(name).secret("mine").field("http", moved.clone());
+        stage.apply(&changed).await;
+        stage.not_ready(name, "Throttled").await;
+    }
+    let changed = stage.http("reference").secret("theirs").field("http", moved);
+    stage.apply(&changed).await;
+    stage
+        .access_key("mine", "OtherAccountsKey", "OtherAccountsSecret")
+        .await;
+    for name in ["content", "reference"] {
+        stage.ready(name, "Applied").await;
+        assert_eq!(stage.status(name).await["accountId"], OTHER);
+    }
 }

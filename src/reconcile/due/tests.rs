@@ -33,6 +33,7 @@ struct Case {
     has_finalizer: bool,
     retry_in: Option<i64>,
     ownership_changed: bool,
+    unblocked: bool,
     check_in: i64,
 }
 
@@ -45,6 +46,7 @@ impl Case {
             has_finalizer: true,
             retry_in: None,
             ownership_changed: false,
+            unblocked: false,
             check_in: 60,
         }
     }
@@ -70,6 +72,7 @@ impl Case {
             has_finalizer: self.has_finalizer,
             retry: retry.as_ref(),
             ownership_changed: self.ownership_changed,
+            unblocked: self.unblocked,
             unwritten: None,
             next_check: at(self.check_in),
             now,
@@ -120,6 +123,11 @@ fn each_look_finds_what_is_due() {
         case(|c| c.ownership_changed = true),
         Due::Change,
         "a rival came or went"
+    );
+    assert_eq!(
+        case(|c| c.unblocked = true),
+        Due::Change,
+        "the operator was started with what it lacked"
     );
     for reason in Reason::ALL.iter().copied().filter(|r| r.stalls()) {
         assert_eq!(

@@ -221,6 +221,17 @@ impl Cluster {
         to_value(&patched)
     }
 
+    /// Takes the whole status away, as somebody might.
+    pub async fn wipe_status(&self, namespace: &str, name: &str) -> Result<()> {
+        let what = format!("cannot wipe the status of {namespace}/{name}");
+        let nothing = serde_json::json!({ "status": null });
+        self.vmcs(namespace)
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(&nothing))
+            .await
+            .map_err(Error::kube(what))?;
+        Ok(())
+    }
+
     /// Asks for a check now, by the annotation; `token` is any new value.
     pub async fn request_reconcile(&self, namespace: &str, name: &str, token: &str) -> Result<Value> {
         let annotations = json!({ "vod-operator.dev/reconcile-requested-at": token });

@@ -91,6 +91,13 @@ impl Fault {
         self
     }
 
+    /// Only calls of this account.
+    #[must_use]
+    pub fn account(mut self, account: &str) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
     /// Only calls about this app.
     #[must_use]
     pub fn app(mut self, app: &str) -> Self {
