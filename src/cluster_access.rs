@@ -18,7 +18,7 @@ pub struct NoCluster(String);
 /// # Errors
 /// Neither leads to a cluster.
 pub async fn configured() -> Result<kube::Config, NoCluster> {
-    let failed = |error: &dyn std::fmt::Display| NoCluster(error.to_string());
+    let failed = |error: &dyn std::fmt::Display| NoCluster(without_passwords(&error.to_string()));
     if std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()) {
         let config = kube::Config::from_kubeconfig(&kube::config::KubeConfigOptions::default()).await;
         let mut config = config.map_err(|e| failed(&e))?;
@@ -65,16 +65,37 @@ pub fn client(mut config: kube::Config, patience: Duration, at_once: Option<usiz
     config.reset_reader_on_write = true;
     // kube's own retry of 429, 503 and 504 sleeps for up to minutes, in silence and under whatever the caller holds.
     config.default_retry = false;
-    let client = ClientBuilder::try_from(config).map_err(|error| NoCluster(error.to_string()))?;
+    let client = ClientBuilder::try_from(config).map_err(|error| NoCluster(without_passwords(&error.to_string())))?;
     Ok(match at_once {
         None => client.build(),
         Some(many) => client.with_layer(&ConcurrencyLimitLayer::new(many)).build(),
     })
 }
 
+/// Words that may quote a proxy's address, without whose it is.
+fn without_passwords(words: &str) -> String {
+    let mut parts = words.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ')' | ',');
+        let authority = part.find(ends).unwrap_or(part.len());
+        let host = part.get(..authority).and_then(|authority| authority.rfind('@'));
+        shown.push_str("://");
+        shown.push_str(host.and_then(|at| part.get(at + 1..)).unwrap_or(part));
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proxys_password_is_not_quoted() {
+        let words = "unsupported: socks5://me:p@ss@proxy:1080/, http://plain/a@b and https://x:y@z";
+        let shown = "unsupported: socks5://proxy:1080/, http://plain/a@b and https://z";
+        assert_eq!(without_passwords(words), shown);
+    }
 
     #[test]
     fn this_machine_is_reached_without_a_proxy() {

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::NAME;
 use crate::api::VodMessageCallback;
+use crate::ownership::ObjectName;
 use crate::status::Reason;
 
 /// The API server takes notes of up to a kilobyte.
@@ -225,8 +226,11 @@ impl Events {
             return;
         }
         let event = event(resource, notice, &self.instance, Timestamp::now());
-        if self.queue.try_send(event).is_err() {
-            tracing::debug!(resource = %resource.name_any(), "too many events wait; one was dropped");
+        if let Err(full) = self.queue.try_send(event) {
+            // Some are told once, and never again: what they say is in the log at least.
+            let event = full.into_inner();
+            let (reason, note) = (event.reason.unwrap_or_default(), event.note.unwrap_or_default());
+            tracing::warn!(resource = %ObjectName::of(resource), reason, note, "too many events wait, so this one is only logged");
             return;
         }
         if let Some(told) = &mut told {

@@ -141,7 +141,9 @@ impl CallError {
     /// The thing that was asked about does not exist; an unknown AccessKey, API or region is something else.
     pub fn is_not_found(&self) -> bool {
         let code = self.code.to_ascii_lowercase();
-        self.http_status.is_some_and(|status| (400..500).contains(&status))
+        let says_so = matches!(self.class, ErrorClass::Spec | ErrorClass::Transient);
+        says_so
+            && self.http_status == Some(404)
             && code.ends_with(".notfound")
             && ![
                 "invalidaccesskeyid.",

@@ -130,6 +130,10 @@ impl Service {
                 Ok(live) => return Ok((*live).clone()),
                 Err(Unserved::Rests { until }) => CallError::paused(until),
                 Err(Unserved::Call(error)) => *error,
+                Err(Unserved::NoCredentials(error)) => match error.call() {
+                    Some(call) => call.clone(),
+                    None => CallError::late(),
+                },
                 // Neither happens without an election and without a resource that may change.
                 Err(Unserved::Outdated | Unserved::StaleLeader) => CallError::cut_off(),
             };

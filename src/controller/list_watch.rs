@@ -22,6 +22,8 @@ const PAGE: u32 = 100;
 const PAGE_PATIENCE: Duration = Duration::from_secs(30);
 /// The server ends a watch by itself; one that it should have ended so long ago is dead.
 const MARGIN: Duration = Duration::from_secs(5);
+/// So often a page of a list under way is asked for again.
+const PAGE_ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -170,8 +172,7 @@ async fn list<S: Source>(
     let (mut from, mut number) = (None, 0);
     loop {
         number += 1;
-        let answer = timeout(PAGE_PATIENCE, source.page(from)).await;
-        let page = answer.map_err(|_| Trouble::Silence)?.map_err(Trouble::Call)?;
+        let page = page(source, from).await?;
         if number > *reached {
             *reached = number;
             life.seen();
@@ -182,6 +183,25 @@ async fn list<S: Source>(
         if from.is_none() {
             life.seen();
             return page.metadata.resource_version.filter(set).ok_or(Trouble::NoVersion);
+        }
+    }
+}
+
+/// One page. Of a list that is under way it is asked for again a few times: to begin anew for each answer that is late would
+/// bring a long one to no end.
+async fn page<S: Source>(source: &S, from: Option<String>) -> Result<ObjectList<S::Object>, Trouble> {
+    let mut attempts = 0..PAGE_ATTEMPTS;
+    loop {
+        let answer = timeout(PAGE_PATIENCE, source.page(from.clone())).await;
+        let trouble = match answer {
+            Ok(Ok(page)) => return Ok(page),
+            Ok(Err(error)) => Trouble::Call(error),
+            Err(_) => Trouble::Silence,
+        };
+        let passes = matches!(trouble.code(), 0 | 429 | 500..);
+        match attempts.next() {
+            Some(attempt) if passes && from.is_some() => tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt)).await,
+            _ => return Err(trouble),
         }
     }
 }

@@ -161,7 +161,8 @@ impl Follower<'_> {
                 if !self.roster.knows(&uid)
                     && let Some(claim) = claim_of_unreadable(&object)
                 {
-                    self.ctx.wake_all(self.ctx.ownership().upsert(claim));
+                    let woken = self.ctx.ownership().upsert(claim);
+                    self.ctx.wake_all(woken);
                 }
                 let change = None;
                 (Sighting { uid, name, change }, None)

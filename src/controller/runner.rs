@@ -105,6 +105,8 @@ pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectNa
             }
             () = ctx.places.freed(), if !ctx.stop.is_cancelled() => {}
             () = timer, if !ctx.stop.is_cancelled() => runner.tick(),
+            // The stop came between the loop's question and these.
+            else => {}
         }
         if ctx.stop.is_cancelled() {
             runner.interrupt_all();

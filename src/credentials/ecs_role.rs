@@ -14,6 +14,8 @@ use crate::domain::CredentialId;
 pub(crate) const ADDRESS: &str = "http://100.100.100.200";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// What it answers on an instance without a role.
+const NOT_THERE: &str = "HTTP 404";
 
 /// The RAM role of the ECS instance the operator runs on.
 #[derive(Clone)]
@@ -91,12 +93,15 @@ impl EcsRole {
         let role = match &self.role_name {
             Some(name) => name.clone(),
             None => {
-                let names = Box::pin(self.get(ROLES, token.as_ref())).await?.text;
+                let names = match Box::pin(self.get(ROLES, token.as_ref())).await {
+                    Err(CredentialError::Metadata(why)) if why == NOT_THERE => return Err(no_role()),
+                    names => names?.text,
+                };
                 names.lines().next().unwrap_or_default().trim().to_owned()
             }
         };
         if role.is_empty() {
-            return Err(CredentialError::Metadata("the instance has no RAM role".to_owned()));
+            return Err(no_role());
         }
         // It becomes part of an address.
         if !role.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b)) {
@@ -157,6 +162,13 @@ impl EcsRole {
         let text = Zeroizing::new(response.text().await.map_err(failed)?);
         Ok(Answer { text, date })
     }
+}
+
+/// It does not pass by itself: somebody must give the instance a role, or the operator other credentials.
+fn no_role() -> CredentialError {
+    CredentialError::NoneFound(
+        "the ECS instance has no RAM role: attach one, or give the operator others (docs/credentials.md)".to_owned(),
+    )
 }
 
 fn word(error: &reqwest::Error) -> &'static str {

@@ -59,7 +59,12 @@ pub async fn set(
     let request_id = match result {
         Ok(request_id) => request_id,
         Err(unserved) => {
-            if matches!(&unserved, Unserved::Call(error) if !error.lost_answer) {
+            let was_refused = match &unserved {
+                Unserved::Call(error) => !error.lost_answer,
+                Unserved::NoCredentials(_) => true,
+                Unserved::Rests { .. } | Unserved::Outdated | Unserved::StaleLeader => false,
+            };
+            if was_refused {
                 pass.note_live(Live::Known);
                 pass.seen().sent = None;
             }

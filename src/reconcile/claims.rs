@@ -110,6 +110,7 @@ pub fn note_refusal_by_vod(pass: &Pass, failure: &Failure) {
         failure,
         Failure::Stalled {
             reason: Reason::InvalidCredentials,
+            call: Some(_),
             ..
         }
     );

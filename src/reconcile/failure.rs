@@ -151,6 +151,7 @@ impl From<Unserved> for Failure {
                 call: Some(error),
             },
             Unserved::Call(error) => Self::from(*error),
+            Unserved::NoCredentials(error) => Self::from(*error),
             Unserved::Rests { until } => Self::Throttled {
                 message: "the service asked this account for fewer calls; it is tried again by itself".to_owned(),
                 not_before: Some(until.saturating_duration_since(Instant::now())),

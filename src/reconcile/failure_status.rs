@@ -19,8 +19,9 @@ pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     let told = failure.told()?;
     let seen = pass.seen().clone();
     // A role that STS does not give is as good as refused; what VOD does not permit was asked for by somebody.
-    let refused =
+    let is_refusal =
         told.reason == Reason::InvalidCredentials || (told.reason == Reason::PermissionDenied && !seen.resolved);
+    let refused = is_refusal && told.call.is_some();
     let learned = if refused { Learned::Refused } else { seen.learned };
     let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, learned);
     let mut update = StatusUpdate {

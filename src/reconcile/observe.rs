@@ -224,8 +224,10 @@ fn note_claim(pass: &Pass, found: Result<&Access, &Failure>) {
 fn note_no_credentials(pass: &Pass, failure: &Failure) -> Vec<ObjectName> {
     let mut index = pass.ctx.ownership();
     match failure {
+        // By STS, that is: a ServiceAccount that is not there proves nothing against its owner.
         Failure::Stalled {
             reason: Reason::InvalidCredentials | Reason::PermissionDenied,
+            call: Some(_),
             ..
         } => index.refused(&pass.uid),
         // It keeps what it had, also where that was found out by a process before this one.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use self::changes::Changes;
 use crate::cloud::{CallError, ErrorClass, Operation, Vod};
-use crate::credentials::{CredentialProvider, Identities};
+use crate::credentials::{CredentialError, CredentialProvider, Identities};
 use crate::domain::LiveSetting;
 use crate::lease::LeaseClaim;
 use crate::quota::{Answered, Calls, NoPermit, Urgency};
@@ -37,6 +37,8 @@ pub type LiveRead = Arc<Option<LiveSetting>>;
 pub enum Unserved {
     /// The service's answer, or the want of one.
     Call(Box<CallError>),
+    /// The credentials ended early, and new ones could not be had: the call was refused.
+    NoCredentials(Box<CredentialError>),
     /// The account rests, as the service asked.
     Rests {
         /// Not before this.
@@ -168,7 +170,9 @@ impl Service {
         let undone = match unserved {
             None => false,
             Some(Unserved::Call(error)) => error.class == ErrorClass::Throttling && !error.lost_answer,
-            Some(Unserved::Rests { .. } | Unserved::Outdated | Unserved::StaleLeader) => true,
+            Some(Unserved::NoCredentials(_) | Unserved::Rests { .. } | Unserved::Outdated | Unserved::StaleLeader) => {
+                true
+            }
         };
         if !undone {
             self.reads.forget(&access.key());
@@ -220,7 +224,7 @@ impl Service {
             if error.class == ErrorClass::Throttling {
                 self.calls.rest(&access.account, error.retry_after);
             }
-            if repeated || !self.can_repeat(&error, &mut access).await {
+            if repeated || !self.can_repeat(&error, &mut access).await? {
                 return Err(Unserved::Call(Box::new(error)));
             }
             repeated = true;
@@ -228,29 +232,25 @@ impl Service {
     }
 
     /// Whether what made a call fail is fixed: a clock, a nonce, or a token of the operator's own that was fetched
-    /// anew.
-    async fn can_repeat(&self, error: &CallError, access: &mut Access) -> bool {
+    /// anew. Where a new one cannot be had, that is the trouble, and not the old one.
+    async fn can_repeat(&self, error: &CallError, access: &mut Access) -> Result<bool, Unserved> {
         let refused = &access.credentials;
         if error.expired_token {
             self.credentials.invalidate(refused);
             // A Secret's own token: another one has to be put there, and until then it is nobody's.
             if refused.expires_at.is_none() {
                 self.identities.refused(&refused.id);
-                return false;
+                return Ok(false);
             }
             let Source { base, role } = &*access.source;
-            return match self.credentials.resolve(base, role.as_ref(), &access.region).await {
-                Ok(fresh) => {
-                    access.credentials = fresh;
-                    true
-                }
-                Err(_) => false,
-            };
+            let fresh = self.credentials.resolve(base, role.as_ref(), &access.region).await;
+            access.credentials = fresh.map_err(|error| Unserved::NoCredentials(Box::new(error)))?;
+            return Ok(true);
         }
         if error.class == ErrorClass::Credentials && !error.worth_repeating {
             self.identities.refused(&refused.id);
         }
-        error.worth_repeating
+        Ok(error.worth_repeating)
     }
 
     /// A change is cut off before another leader could start: the claim's deadline lies five seconds before the Lease

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use harness::Operator;
 use serde_json::{Value, json};
-use vod_endpoint::{ACCOUNT, OidcTrust};
+use vod_endpoint::{ACCOUNT, Fault, OidcTrust};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, app};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/vod-callback";
 const SECOND_ROLE: &str = "acs:ram::1234567890123456:role/second";
@@ -320,4 +320,71 @@ async fn a_provider_that_the_operator_is_started_with_later_is_used_at_once() {
         .operator(&["--check-interval", "1h", "--oidc-provider-arn", PROVIDER])
         .await;
     stage.ready("later", "Applied").await;
+}
+
+/// An owner with these credentials, and a younger rival with an AccessKey of the same account.
+async fn owner_and_rival(stage: &Stage, credentials: Value) {
+    stage
+        .apply(&stage.http("owner").field("credentials", credentials))
+        .await;
+    stage.ready("owner", "Applied").await;
+    stage.older("owner").await;
+    let url = json!({ "url": "https://hooks.example.com/rival" });
+    stage
+        .apply(&stage.http("rival").app_id(&app("owner")).field("http", url))
+        .await;
+    stage.not_ready("rival", "Conflict").await;
+}
+
+/// That STS is away just then says nothing against the role.
+#[tokio::test]
+async fn a_token_that_ended_early_while_sts_is_away_costs_neither_ready_nor_the_setting() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let role = json!({ "secretRef": { "name": "alibaba-cloud" }, "assumeRole": { "roleArn": ROLE } });
+    owner_and_rival(&stage, role).await;
+    {
+        let mut world = stage.endpoint.world();
+        let temporary = world.keys.values_mut().filter(|key| key.token.is_some());
+        temporary.for_each(|key| key.expires = Some(1));
+        world
+            .faults
+            .push(Fault::code(503, "ServiceUnavailable").action("AssumeRole"));
+    }
+    stage.check_now("owner", "now").await;
+    stage.ready("owner", "Applied").await;
+    assert_eq!(stage.status("owner").await["accountId"], ACCOUNT);
+    stage.check_now("rival", "now").await;
+    stage.not_ready("rival", "Conflict").await;
+    assert_eq!(stage.sets("owner"), 1);
+    stage.endpoint.world().faults.clear();
+    let gets = stage.gets("owner");
+    harness::eventually("it is read again before its next check", async || {
+        stage.gets("owner") > gets
+    })
+    .await
+    .unwrap();
+}
+
+/// Nobody refused it: it is away, and comes back.
+#[tokio::test]
+async fn an_owner_whose_service_account_is_gone_keeps_its_setting() {
+    let stage = Stage::set().await;
+    account(&stage, "app").await;
+    trust(&stage, ROLE, "sts.aliyuncs.com", "app");
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    owner_and_rival(&stage, of("app")).await;
+    let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
+        kube::Api::namespaced(stage.cluster.client(), &stage.ns);
+    accounts
+        .delete("app", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    // With another audience another token is asked for, which is not to be had.
+    let other = json!({ "serviceAccountRef": { "name": "app", "roleArn": ROLE, "oidcProviderArn": PROVIDER, "audience": "other" } });
+    stage.apply(&stage.http("owner").field("credentials", other)).await;
+    stage.not_ready("owner", "InvalidCredentials").await;
+    stage.check_now("rival", "now").await;
+    stage.not_ready("rival", "Conflict").await;
+    assert_eq!(stage.sets("owner"), 1);
 }

@@ -212,6 +212,24 @@ async fn a_list_whose_second_page_always_fails_backs_off_too() {
     assert!(!told.contains(&"done".to_owned()));
 }
 
+/// Of a long list, one page in ten is refused, and it comes to its end all the same.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_fails_in_passing_does_not_begin_the_list_anew() {
+    let pages = [
+        Answer::Page(&["a"], true),
+        Answer::Refuse(429),
+        Answer::Refuse(503),
+        Answer::Page(&["b"], true),
+        Answer::Refuse(500),
+        Answer::Page(&["c"], false),
+    ];
+    let script = Script::new(pages, silence);
+    let (told, alive) = told(&script, 30).await;
+    assert_eq!(told, ["init", "listed a", "listed b", "listed c", "done"]);
+    assert!(alive);
+    assert_eq!(script.pauses(), [0, 1, 2, 0, 1, 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_not_answered_is_given_up_and_is_no_sign_of_life() {
     let script = Script::new([], || Answer::Nothing);
