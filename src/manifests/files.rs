@@ -34,6 +34,8 @@ pub enum ReadError {
     NoManifests { name: String, deeper: bool },
     #[error("stdin (-) can be read once only")]
     StdinTwice,
+    #[error("nothing came on stdin (-): see what should have written it")]
+    StdinEmpty,
 }
 
 /// Without "(os error 2)".
@@ -56,13 +58,18 @@ fn hint(deeper: bool) -> &'static str {
 /// The first that cannot be read, or a directory without manifests.
 pub fn read(filenames: &[PathBuf], recursive: bool) -> Result<Vec<Source>, ReadError> {
     let mut sources = Vec::new();
-    let mut stdin_read = false;
+    let is_stdin = |path: &&PathBuf| path.as_os_str() == "-";
+    if filenames.iter().filter(is_stdin).count() > 1 {
+        return Err(ReadError::StdinTwice);
+    }
     for path in filenames {
-        if path.as_os_str() == "-" {
-            if std::mem::replace(&mut stdin_read, true) {
-                return Err(ReadError::StdinTwice);
+        if is_stdin(&path) {
+            let stdin = source("<stdin>".to_owned(), io::stdin().lock(), sources.len())?;
+            // Whatever should have written it has failed, and a pipe does not say so.
+            if stdin.text.trim().is_empty() {
+                return Err(ReadError::StdinEmpty);
             }
-            sources.push(source("<stdin>".to_owned(), io::stdin().lock(), sources.len())?);
+            sources.push(stdin);
         } else if path.is_dir() {
             directory(path, recursive, &mut sources)?;
         } else {

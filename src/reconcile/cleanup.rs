@@ -33,7 +33,7 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     }
     let is_going = crd_going::is_going(&pass.ctx.client, &pass.resource);
     if turn.away(Box::pin(is_going)).await? {
-        return release(pass, Some(lost_with_the_crd(pass))).await;
+        return release_and_leave(pass, "CrdDeleted", "it was deleted together with its CRD").await;
     }
     let removed = remove(pass, turn, &settings).await;
     let failure = match removed {
@@ -51,8 +51,8 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
         return release(pass, None).await;
     }
     if may_release(pass, reason) {
-        let notice = given_up(pass, &failure);
-        return release(pass, Some(notice)).await;
+        let why = failure.told().map(|told| told.message.to_owned()).unwrap_or_default();
+        return release_and_leave(pass, counted_as(&failure), &why).await;
     }
     let update = StatusUpdate {
         handled: pass.inputs.requested.clone(),
@@ -68,6 +68,19 @@ async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
     pass.entry.lock().is_released = true;
     pass.tell(notice);
     Ok(End::Done)
+}
+
+/// The same, with its setting left at the service though nobody asked for that.
+async fn release_and_leave(pass: &Pass, counted_as: &'static str, why: &str) -> Result<End, Failure> {
+    let end = release(
+        pass,
+        Some(Notice::warning(EventReason::Released, left_behind(pass, why))),
+    )
+    .await?;
+    let spec = &pass.resource.spec;
+    tracing::warn!(region = %spec.region, app = %spec.app_id, reason = counted_as, "released; its setting stays at the service");
+    pass.ctx.metrics.released(counted_as);
+    Ok(end)
 }
 
 /// A deletion that was under way or held up and is released by another policy says what stays; one that was never to remove
@@ -174,31 +187,16 @@ fn may_release(pass: &Pass, reason: Reason) -> bool {
         .failed(HeldBy::of(reason), grace_is_over, Instant::now())
 }
 
-/// What is told of a resource that goes with the CRD: nobody asked for its setting to be removed.
-fn lost_with_the_crd(pass: &Pass) -> Notice {
-    let spec = &pass.resource.spec;
-    tracing::warn!(region = %spec.region, app = %spec.app_id, "released, because the CRD is being deleted; its setting stays at the service");
-    pass.ctx.metrics.released("CrdDeleted");
-    let why = "it was deleted together with its CRD";
-    Notice::warning(EventReason::Released, left_behind(pass, why))
-}
-
-/// What is told of a resource whose setting could not be removed in time.
-fn given_up(pass: &Pass, failure: &Failure) -> Notice {
-    let spec = &pass.resource.spec;
-    let account = pass.account().unwrap_or_else(|| "unknown".to_owned());
-    let told = failure.told();
-    let why = told.as_ref().map_or("", |told| told.message);
-    tracing::warn!(account, region = %spec.region, app = %spec.app_id, class = failure.class(), "released; its setting stays at the service");
-    pass.ctx.metrics.released(match failure {
+/// What the metric counts a deletion under that was given up.
+fn counted_as(failure: &Failure) -> &'static str {
+    match failure {
         Failure::Stalled {
             reason: Reason::PermissionDenied,
             ..
         } => "PermissionDenied",
         Failure::Stalled { .. } => "CredentialsLost",
         _ => "ServiceUnreachable",
-    });
-    Notice::warning(EventReason::Released, left_behind(pass, why))
+    }
 }
 
 /// Says what holds the deletion up, and until when.

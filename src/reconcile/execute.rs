@@ -19,6 +19,10 @@ use crate::schedule::{CONTEST_WINDOW, Correction};
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
 
+/// Said where the Set succeeded, and what the service made of it could not be read yet.
+const READ_BACK_DUE: &str =
+    "SetMessageCallback succeeded; the setting could not be read back yet, which is made up for soon";
+
 /// Carries out a plan and says what came of it.
 pub async fn execute(
     pass: &Pass,
@@ -165,6 +169,7 @@ async fn set(
         applied: Some(inputs.wanted_applied.clone()),
         ..StatusUpdate::default()
     };
+    let was_read_back = done.read_back.is_some();
     let (baseline, reworded) = match done.read_back {
         Some(ReadBack::Held { reworded, baseline }) => (Some(baseline), reworded),
         Some(ReadBack::Foreign(found)) => return Ok(not_held(set, &found)),
@@ -172,7 +177,10 @@ async fn set(
         Some(ReadBack::Doubtful) | None => (None, Vec::new()),
     };
     Ok(StatusUpdate {
-        outcome: Some(Outcome::new(reason, words(reason))),
+        outcome: Some(Outcome::new(
+            reason,
+            if was_read_back { words(reason) } else { READ_BACK_DUE },
+        )),
         reported: Some(baseline.as_ref().map(convert::reported)),
         events: corrected.into_iter().chain(rewritten_notice(&reworded)).collect(),
         ..set

@@ -3,7 +3,7 @@
 //! [`look`] begins a [`pass`] over one resource that was woken. It is due for something ([`due`]) and goes through [`apply`] or [`cleanup`]:
 //! [`observe`], [`decide`], [`execute`] with [`act`], [`report`] or, where it failed, [`failure_status`]; and then
 //! [`next_action`]. [`due`], [`decide`], [`facts`], [`convert`] and [`next_action`] are pure; [`observe`], [`claims`],
-//! [`secrets`], [`act`], [`finalizer`], [`crd_going`] and [`report`] do the I/O.
+//! [`secret_read`], [`act`], [`finalizer`], [`crd_going`] and [`report`] do the I/O.
 
 mod act;
 mod apply;
@@ -59,6 +59,7 @@ const PROGRESSING_AFTER: Duration = Duration::from_secs(1);
 
 /// Brings a resource forward. Failures are said in the status and retried from here, so none is left for the caller.
 pub async fn reconcile(pass: Pass, turn: &Turn) {
+    // What is being said of its wait is said to its end first.
     drop(pass.entry.speaks.lock().await);
     let began = Instant::now();
     // Boxed: most of a crowd waits for its turn or for an answer.
@@ -90,9 +91,7 @@ async fn unless_slow(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
     let done = tokio_util::sync::CancellationToken::new();
     let work = async {
         let _done = done.clone().drop_guard();
-        let attempt = Box::pin(apply::attempt(pass, turn)).await;
-        done.cancel();
-        attempt
+        Box::pin(apply::attempt(pass, turn)).await
     };
     let say = async {
         tokio::select! {

@@ -424,3 +424,30 @@ fn each_output_says_the_same() {
     let unread = run_unread(&["check", "-f", &file]);
     assert_eq!((unread.code, unread.stderr.lines().count()), (1, 1), "{unread:?}");
 }
+
+/// Some CI systems take a line of a job's output for a command, and a terminal what follows an escape.
+#[test]
+fn what_a_strangers_manifest_says_stays_in_its_line() {
+    let hostile = "a\n::error file=x::done\n\u{1b}[2J\u{202e}";
+    let mut document = manifest(hostile, &json!({ "region": "cn-shanghai" }));
+    document["spec"][hostile] = json!(1);
+    let other = json!({ "apiVersion": "v1", "kind": hostile, "metadata": { "name": "x" } });
+    let input = format!("{}\n---\n{}", escaped(&document), escaped(&other));
+    for command in ["check", "plan"] {
+        let done = run_with(&[command, "-f", "-"], &input);
+        for text in [&done.stdout, &done.stderr] {
+            assert!(!text.lines().any(|line| line.starts_with("::")), "{command}: {text}");
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{command}: {text:?}");
+        }
+    }
+}
+
+/// A pipe does not say that whoever should have written has failed.
+#[test]
+fn nothing_on_stdin_is_no_success() {
+    for command in ["check", "plan"] {
+        let done = run_with(&[command, "-f", "-"], "\n");
+        assert_eq!(done.code, 3, "{command}");
+        assert!(done.stderr.contains("nothing came on stdin"), "{}", done.stderr);
+    }
+}

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::domain::one_line;
 use crate::manifests::{Position, Source};
 
 /// One thing that is wrong, and where.
@@ -48,7 +49,8 @@ impl Finding {
         self
     }
 
-    /// As compilers write it, so that editors and CI systems find the place.
+    /// As compilers write it, so that editors and CI systems find the place. What a stranger's manifest says stays in its line:
+    /// some CI systems take a line for a command.
     fn to_line(&self) -> String {
         let mut line = format!("{}:{}:{}: ", self.file, self.line, self.column);
         for part in [&self.resource, &self.field]
@@ -63,8 +65,7 @@ impl Finding {
             line.push_str(": ");
             line.push_str(fix);
         }
-        line.push('\n');
-        line
+        one_line(&line) + "\n"
     }
 }
 
@@ -111,7 +112,7 @@ impl Report {
         );
         if !self.skipped.is_empty() {
             let skipped: Vec<String> = self.skipped.iter().map(|(kind, n)| count(*n, kind)).collect();
-            summary.push_str(&format!("; skipped: {}", skipped.join(", ")));
+            summary.push_str(&format!("; skipped: {}", one_line(&skipped.join(", "))));
         }
         summary
     }

@@ -32,14 +32,9 @@ fn one(text: &mut String, item: &Item) {
         .reason
         .map(|reason| format!("{reason}: "))
         .unwrap_or_default();
-    let _ = writeln!(
-        text,
-        "{sign} {} ({}, {}): {reason}{}",
-        item.full_name(),
-        item.region,
-        item.app_id,
-        one_line(&item.verdict.message)
-    );
+    let (name, region, app) = (item.full_name(), &item.region, &item.app_id);
+    let head = format!("{sign} {name} ({region}, {app}): {reason}{}", item.verdict.message);
+    let _ = writeln!(text, "{}", one_line(&head));
     let width = item
         .verdict
         .changes
