@@ -11,16 +11,15 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::NAME;
 use crate::api::VodMessageCallback;
-use crate::ownership::ObjectName;
 use crate::status::Reason;
 
 /// The API server takes notes of up to a kilobyte.
@@ -213,9 +212,9 @@ impl Events {
 
     /// Tells a notice. The same warning is told once for each generation of a resource and each incident. One for which
     /// there is no room counts as not told, so that it is told when the trouble is met again.
-    pub fn publish(&self, resource: &VodMessageCallback, notice: Notice) {
-        let uid = resource.uid().unwrap_or_default();
-        let generation = resource.metadata.generation.unwrap_or_default();
+    pub fn publish(&self, about: &ObjectMeta, notice: Notice) {
+        let uid = about.uid.clone().unwrap_or_default();
+        let generation = about.generation.unwrap_or_default();
         let same = notice.same();
         let mut all = self.told.lock();
         let mut told = notice
@@ -225,12 +224,20 @@ impl Events {
         if told.as_ref().is_some_and(|told| told.contains(&same)) {
             return;
         }
-        let event = event(resource, notice, &self.instance, Timestamp::now());
+        let event = event(about, notice, &self.instance, Timestamp::now());
         if let Err(full) = self.queue.try_send(event) {
             // Some are told once, and never again: what they say is in the log at least.
             let event = full.into_inner();
             let (reason, note) = (event.reason.unwrap_or_default(), event.note.unwrap_or_default());
-            tracing::warn!(resource = %ObjectName::of(resource), reason, note, "too many events wait, so this one is only logged");
+            let namespace = about.namespace.as_deref().unwrap_or_default();
+            let name = about.name.as_deref().unwrap_or_default();
+            tracing::warn!(
+                namespace,
+                name,
+                reason,
+                note,
+                "too many events wait, so this one is only logged"
+            );
             return;
         }
         if let Some(told) = &mut told {
@@ -266,25 +273,33 @@ impl Events {
     }
 }
 
-fn event(resource: &VodMessageCallback, notice: Notice, instance: &str, now: Timestamp) -> Event {
+fn event(about: &ObjectMeta, notice: Notice, instance: &str, now: Timestamp) -> Event {
     let mut note = notice.note;
     let mut end = note.len().min(LONGEST_NOTE);
     while !note.is_char_boundary(end) {
         end -= 1;
     }
     note.truncate(end);
-    let regarding: ObjectReference = resource.object_ref(&());
+    let regarding = ObjectReference {
+        api_version: Some(VodMessageCallback::api_version(&()).into_owned()),
+        kind: Some(VodMessageCallback::kind(&()).into_owned()),
+        namespace: about.namespace.clone(),
+        name: about.name.clone(),
+        uid: about.uid.clone(),
+        resource_version: about.resource_version.clone(),
+        field_path: None,
+    };
     // Names of events must differ; the resource's own name, cut to leave room, keeps them readable.
-    let name: String = resource.name_any().chars().take(200).collect();
+    let name: String = about.name.iter().flat_map(|name| name.chars()).take(200).collect();
     Event {
-        metadata: kube::api::ObjectMeta {
+        metadata: ObjectMeta {
             name: Some(format!(
                 "{}.{:016x}",
                 name.trim_end_matches(['.', '-']),
                 rand::random::<u64>()
             )),
-            namespace: resource.namespace(),
-            ..kube::api::ObjectMeta::default()
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
         },
         action: Some(notice.reason.action().to_owned()),
         event_time: Some(MicroTime(now)),
@@ -367,7 +382,7 @@ mod tests {
     #[test]
     fn a_warning_is_told_once_for_each_generation_and_incident() {
         let (events, mut written) = Events::new("one");
-        let tell = |generation, notice| events.publish(&resource(generation), notice);
+        let tell = |generation, notice| events.publish(&resource(generation).metadata, notice);
         for note in ["at noon", "a minute later"] {
             tell(1, trouble(note));
             tell(1, about_the_spec());
@@ -390,7 +405,7 @@ mod tests {
     #[test]
     fn what_the_stored_status_says_is_not_told_again_after_a_restart() {
         let (events, mut written) = Events::new("one");
-        let tell = |generation| events.publish(&resource(generation), trouble("again"));
+        let tell = |generation| events.publish(&resource(generation).metadata, trouble("again"));
         events.was_told("uid", 1, Reason::SecretNotFound);
         tell(1);
         assert_eq!(told(&mut written), 0);
@@ -405,14 +420,22 @@ mod tests {
     #[test]
     fn drift_is_told_again_after_it_was_corrected_and_what_went_well_each_time() {
         let (events, mut written) = Events::new("one");
-        let drift = || events.publish(&resource(1), Notice::warning(EventReason::DriftDetected, "the same"));
+        let drift = || {
+            events.publish(
+                &resource(1).metadata,
+                Notice::warning(EventReason::DriftDetected, "the same"),
+            )
+        };
         drift();
         drift();
         assert_eq!(told(&mut written), 1, "a correction that is not held is no end of it");
         for _ in 0..2 {
             events.well("uid");
             drift();
-            events.publish(&resource(1), Notice::normal(EventReason::DriftCorrected, "the same"));
+            events.publish(
+                &resource(1).metadata,
+                Notice::normal(EventReason::DriftCorrected, "the same"),
+            );
         }
         assert_eq!(told(&mut written), 4);
     }
@@ -421,13 +444,13 @@ mod tests {
     fn a_warning_that_found_no_room_is_told_later() {
         let (events, mut written) = Events::new("one");
         for _ in 0..QUEUE {
-            events.publish(&resource(1), Notice::normal(EventReason::DriftCorrected, "x"));
+            events.publish(&resource(1).metadata, Notice::normal(EventReason::DriftCorrected, "x"));
         }
-        events.publish(&resource(1), trouble("lost"));
+        events.publish(&resource(1).metadata, trouble("lost"));
         assert_eq!(told(&mut written), QUEUE);
-        events.publish(&resource(1), trouble("met again"));
+        events.publish(&resource(1).metadata, trouble("met again"));
         assert_eq!(told(&mut written), 1);
-        events.publish(&resource(1), trouble("and again"));
+        events.publish(&resource(1).metadata, trouble("and again"));
         assert_eq!(told(&mut written), 0);
     }
 }

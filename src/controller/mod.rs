@@ -10,6 +10,7 @@ mod resource_watch;
 mod roster;
 mod runner;
 mod secret_watch;
+mod unreadable;
 mod watch_health;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The watch of our own resources: keeps the store, the ownership index and what is remembered in step with it, and
 //! wakes what changed in a way that matters, once the store shows it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::list_watch::{self, FromApiServer};
 use super::predecessor::Predecessor;
 use super::roster::{Effect, Roster, Sighting, what_wakes};
 use super::watch_health::SignOfLife;
-use super::{Scope, described};
+use super::{Scope, described, unreadable};
 use crate::RECONCILE_ANNOTATION;
 use crate::api::{VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey, AppId, Region};
@@ -52,6 +53,7 @@ pub(super) async fn follow(
         listing: Shown::new(),
         roster: Roster::default(),
         predecessor,
+        going: Mutex::default(),
     };
     let tell = |event| follower.take(event);
     let failed = |trouble: &list_watch::Trouble| {
@@ -76,6 +78,8 @@ struct Follower<'a> {
     listing: Shown,
     roster: Roster,
     predecessor: &'a Mutex<Predecessor>,
+    /// By uid: those that cannot be read, and are let go.
+    going: Mutex<HashSet<String>>,
 }
 
 impl Follower<'_> {
@@ -157,6 +161,11 @@ impl Follower<'_> {
             }
             Err(error) => {
                 tracing::warn!(resource = %name, %error, "this VodMessageCallback cannot be read and is left out; apply it again");
+                if unreadable::waits_for_us(&object.metadata) && self.going.lock().insert(uid.clone()) {
+                    let release = unreadable::release(Arc::clone(&self.ctx), name.clone(), object.metadata.clone());
+                    // It ends with the term, and nothing waits for it.
+                    tokio::spawn(release);
+                }
                 // One that could be read before keeps the claim that it had.
                 if !self.roster.knows(&uid)
                     && let Some(claim) = claim_of_unreadable(&object)

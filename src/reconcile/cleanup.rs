@@ -64,7 +64,7 @@ pub async fn cleanup(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
 
 /// Takes the finalizer off, and tells what is to be told.
 async fn release(pass: &Pass, notice: Option<Notice>) -> Result<End, Failure> {
-    finalizer::take_off(&pass.ctx, &pass.resource).await?;
+    finalizer::take_off(&pass.ctx, &pass.resource.metadata).await?;
     pass.entry.lock().is_released = true;
     pass.tell(notice);
     Ok(End::Done)

@@ -1,6 +1,6 @@
 //! Puts our finalizer on a resource before its setting is touched, and takes it off when that is dealt with.
 
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ObjectMeta, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ pub async fn put_on(ctx: &Context, resource: &VodMessageCallback, entry: &Entry)
     if is_on(resource) {
         return Ok(());
     }
-    let api = api(ctx, resource);
+    let api = api(ctx, &resource.metadata);
     let patch = json!({
         "apiVersion": VodMessageCallback::api_version(&()),
         "kind": VodMessageCallback::kind(&()),
@@ -56,14 +56,14 @@ fn refused(error: kube::Error) -> Failure {
 }
 
 /// Takes it off, whoever put it on. A resource that is gone already is success.
-pub async fn take_off(ctx: &Context, resource: &VodMessageCallback) -> Result<(), Failure> {
-    let api = api(ctx, resource);
-    let name = resource.name_any();
+pub async fn take_off(ctx: &Context, object: &ObjectMeta) -> Result<(), Failure> {
+    let api = api(ctx, object);
+    let name = object.name.clone().unwrap_or_default();
     loop {
         let Some(live) = api.get_metadata_opt(&name).await? else {
             return Ok(());
         };
-        if live.metadata.uid != resource.metadata.uid {
+        if live.metadata.uid != object.uid {
             return Ok(());
         }
         let finalizers = live.metadata.finalizers.clone().unwrap_or_default();
@@ -85,6 +85,6 @@ pub async fn take_off(ctx: &Context, resource: &VodMessageCallback) -> Result<()
     }
 }
 
-fn api(ctx: &Context, resource: &VodMessageCallback) -> Api<VodMessageCallback> {
-    Api::namespaced(ctx.client.clone(), &resource.namespace().unwrap_or_default())
+fn api(ctx: &Context, object: &ObjectMeta) -> Api<VodMessageCallback> {
+    Api::namespaced(ctx.client.clone(), object.namespace.as_deref().unwrap_or_default())
 }

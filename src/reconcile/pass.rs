@@ -277,7 +277,7 @@ impl Pass {
     /// Tells notices.
     pub fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
         for notice in notices {
-            self.ctx.events.publish(&self.resource, notice);
+            self.ctx.events.publish(&self.resource.metadata, notice);
         }
         // The watch may have told of its end already; nobody else would forget it then.
         if self.ctx.stores.held(&self.name).is_none() {

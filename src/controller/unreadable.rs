@@ -1,0 +1,54 @@
+//! Objects that this version cannot read. They are left alone, but their deletion must come to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::FINALIZER;
+use crate::events::{EventReason, Notice};
+use crate::ownership::ObjectName;
+use crate::reconcile::context::Context;
+use crate::reconcile::finalizer;
+use crate::schedule::Backoff;
+
+/// Whether it is being deleted and waits for us.
+pub(super) fn waits_for_us(object: &ObjectMeta) -> bool {
+    let ours = |finalizer: &String| finalizer == FINALIZER;
+    object.deletion_timestamp.is_some() && object.finalizers.iter().flatten().any(ours)
+}
+
+/// Lets it go once the grace period of its deletion is over: nobody can tell what it has set.
+pub(super) async fn release(ctx: Arc<Context>, name: ObjectName, object: ObjectMeta) {
+    let mut wait = until_release(&object, ctx.defaults.deletion_grace);
+    let mut backoff = Backoff::default();
+    loop {
+        tokio::select! {
+            () = ctx.stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        // Another CRD, or another word in it, made it readable meanwhile: then it has a pass of its own.
+        if ctx.stores.held(&name).is_some() || !ctx.claim.holds() {
+            return;
+        }
+        match finalizer::take_off(&ctx, &object).await {
+            Ok(()) => break,
+            Err(_) => wait = backoff.next(None),
+        }
+    }
+    let note = "released without removing what it may have set: this version of the operator cannot read it; look at the \
+                setting of its account, region and app, and remove it there if it is not wanted";
+    tracing::warn!(resource = %name, "an object that cannot be read was released; its setting stays at the service");
+    ctx.metrics.released("Unreadable");
+    ctx.events
+        .publish(&object, Notice::warning(EventReason::Released, note));
+    ctx.events.forget(&object.uid.unwrap_or_default());
+}
+
+fn until_release(object: &ObjectMeta, grace: Duration) -> Duration {
+    let deleted = object.deletion_timestamp.as_ref().map(|time| time.0);
+    let waited = deleted.map(|at| Timestamp::now().duration_since(at));
+    let waited = waited.and_then(|waited| Duration::try_from(waited).ok());
+    grace.saturating_sub(waited.unwrap_or_default())
+}
