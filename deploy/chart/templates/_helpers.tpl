@@ -33,12 +33,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $own := include "vod-operator.labels" $root | fromYaml -}}
 labels:
   {{- toYaml $own | nindent 2 }}
-  {{- range $key, $value := merge (dict) (default (dict) .labels) $root.Values.commonLabels }}
+  {{- range $key, $value := merge (dict) (default (dict) .labels) (default (dict) $root.Values.commonLabels) }}
   {{- if not (hasKey $own $key) }}
   {{ $key }}: {{ $value | quote }}
   {{- end }}
   {{- end }}
-{{- with merge (dict) (default (dict) .annotations) $root.Values.commonAnnotations }}
+{{- with merge (dict) (default (dict) .annotations) (default (dict) $root.Values.commonAnnotations) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -70,7 +70,7 @@ namespace: {{ . | quote }}
 {{- $parts := splitList "/" .Values.image.repository -}}
 {{- $first := first $parts -}}
 {{- $named := and (gt (len $parts) 1) (or (contains "." $first) (contains ":" $first) (eq $first "localhost")) -}}
-{{- $registry := default .Values.image.registry .Values.global.imageRegistry | trimSuffix "/" -}}
+{{- $registry := default (default "" .Values.image.registry) .Values.global.imageRegistry | trimSuffix "/" -}}
 {{- $repository := .Values.image.repository -}}
 {{- if $registry -}}
 {{- $repository = printf "%s/%s" $registry (ternary (rest $parts) $parts $named | join "/") -}}
