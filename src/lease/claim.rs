@@ -1,7 +1,8 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
 /// The right to call the service, for as long as the last renewal carries. Clones share it.
 ///

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::claim::Sent;
@@ -45,21 +46,10 @@ struct Renewal {
 impl Elector {
     /// An elector for the Lease of this name in this namespace.
     pub fn new(client: Client, namespace: &str, name: &str, identity: String, timings: LeaseTimings) -> Self {
-        let client = LeaseClient {
-            api: Api::namespaced(client, namespace),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            candidate: Candidate::new(identity, &timings),
-            timings,
-            start: Instant::now(),
-            lease: None,
-            current: false,
-            follows_calls: false,
-            wrote: false,
-            told: None,
-        };
-        let renewal = None;
-        Self { client, renewal }
+        Self {
+            client: LeaseClient::new(client, namespace, name, identity, timings),
+            renewal: None,
+        }
     }
 
     /// Waits for the leadership, and keeps renewing it from then on. `None` when `stop` came first; a term goes on
@@ -70,7 +60,7 @@ impl Elector {
             // A process that is told to stop must not win, whatever else is ready at the same moment.
             biased;
             () = stop.cancelled() => None,
-            won = self.client.win() => Some(won),
+            won = self.client.win(rand::random) => Some(won),
         };
         let (claim, may_follow_calls) = won?;
         tracing::info!(identity = self.client.candidate.identity(), "leading");
@@ -96,11 +86,7 @@ impl Elector {
     /// work has drained. What goes wrong is logged: the Lease runs out by itself.
     pub async fn release(&mut self) {
         self.end_term().await;
-        match tokio::time::timeout(self.client.timings.call(), self.client.clear()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(trouble)) => self.client.tell(&trouble),
-            Err(_) => self.client.tell(&Trouble::Silence("update")),
-        }
+        self.client.release().await;
     }
 
     async fn end_term(&mut self) {
@@ -149,8 +135,9 @@ enum Trouble {
     Crowded,
 }
 
+/// All of an elector but the task that renews, so that a model can have it run, stand still and die with the work.
 #[derive(Clone, Debug)]
-struct LeaseClient {
+pub(crate) struct LeaseClient {
     api: Api<Lease>,
     namespace: String,
     name: String,
@@ -170,8 +157,24 @@ struct LeaseClient {
 }
 
 impl LeaseClient {
-    /// Until the Lease is ours; tells whether calls of another may be less than a second old.
-    async fn win(&mut self) -> (LeaseClaim, bool) {
+    pub(crate) fn new(client: Client, namespace: &str, name: &str, identity: String, timings: LeaseTimings) -> Self {
+        Self {
+            api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            candidate: Candidate::new(identity, &timings),
+            timings,
+            start: Instant::now(),
+            lease: None,
+            current: false,
+            follows_calls: false,
+            wrote: false,
+            told: None,
+        }
+    }
+
+    /// Until the Lease is ours; tells whether calls of another may be less than a second old. `random` draws from 0 to 1.
+    pub(crate) async fn win(&mut self, mut random: impl FnMut() -> f64) -> (LeaseClaim, bool) {
         loop {
             let pause = match self.round(self.timings.call()).await {
                 Ok(Round::Held(sent)) => {
@@ -189,13 +192,13 @@ impl LeaseClient {
                 }
             };
             // Spread, so that candidates that started together do not run into each other each time.
-            let spread = 1.0 + 0.2 * rand::random::<f64>();
+            let spread = 1.0 + 0.2 * random();
             tokio::time::sleep(pause.min(self.timings.retry).mul_f64(spread)).await;
         }
     }
 
     /// Renews until the term is over, and says so by dropping `over`.
-    async fn keep(mut self, claim: LeaseClaim, over: DropGuard, stop: CancellationToken) -> Self {
+    pub(crate) async fn keep(mut self, claim: LeaseClaim, over: DropGuard, stop: CancellationToken) -> Self {
         let why = tokio::select! {
             () = stop.cancelled() => None,
             why = self.renew(&claim) => Some(why),
@@ -290,6 +293,15 @@ impl LeaseClient {
             // Deleted since we read it. When creating, it is the namespace that is missing.
             Err(kube::Error::Api(status)) if status.code == 404 && step != Step::Create => Ok(false),
             Err(error) => Err(self.trouble(verb, error)),
+        }
+    }
+
+    /// Leaves the Lease to nobody, and only tells of what goes wrong.
+    pub(crate) async fn release(&mut self) {
+        match tokio::time::timeout(self.timings.call(), self.clear()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(trouble)) => self.tell(&trouble),
+            Err(_) => self.tell(&Trouble::Silence("update")),
         }
     }
 

@@ -13,6 +13,8 @@ mod simulation;
 
 pub use claim::LeaseClaim;
 pub use elector::Elector;
+#[cfg(test)]
+pub(crate) use elector::LeaseClient;
 pub use evaluate::{Candidate, Record, Step};
 
 use std::time::Duration;

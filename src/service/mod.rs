@@ -179,7 +179,8 @@ impl Service {
         }
     }
 
-    async fn call<T, F>(
+    /// One call, through all that stands before it.
+    pub(crate) async fn call<T, F>(
         &self,
         operation: Operation,
         access: &Access,
@@ -262,7 +263,7 @@ impl Service {
         turn: &Turn,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<Result<T, CallError>, Unserved> {
-        let deadline = Instant::from_std(self.claim.deadline());
+        let deadline = self.claim.deadline();
         // Without an election the deadline is as far off as can be.
         let end = deadline.checked_add(REST_OF_LEASE).unwrap_or(deadline);
         let given_up = async {
