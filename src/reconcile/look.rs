@@ -35,11 +35,7 @@ impl Pass {
             let mut state = entry.lock();
             if state.schedule.is_none() {
                 let interval = convert::check_interval(&resource.spec, ctx.defaults.check_interval);
-                state.schedule = Some(Schedule {
-                    next_check: now + until_next_check(ctx, &uid, interval),
-                    retry: None,
-                    head: None,
-                });
+                state.schedule = Some(Schedule::first(now, until_next_check(ctx, &uid, interval)));
                 learn_from_status(&mut state, ctx, &resource, &status, &inputs);
             }
             renew(&mut state, &resource, &status, &inputs);

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::deletion_grace::LateAttempts;
-use super::due::Retry;
+use super::due::{Retry, RetryInputs};
+use super::next_action::Next;
 use super::resource_version::is_newer;
 use crate::api::VodMessageCallbackStatus;
 use crate::schedule::{Backoff, Contest, FailingChecks};
@@ -68,6 +70,55 @@ pub struct Schedule {
     pub retry: Option<Retry>,
     /// It was throttled: it goes on at the head of its line, and with what it read at or after this.
     pub head: Option<Instant>,
+}
+
+impl Schedule {
+    /// Of a resource that this process has not looked at before: its check comes at its moment, not at once.
+    pub fn first(now: Instant, until_check: Duration) -> Self {
+        Self {
+            next_check: now + until_check,
+            retry: None,
+            head: None,
+        }
+    }
+
+    /// A pass that began at `began` has ended, and that is what comes next. `inputs` is what it went by.
+    pub fn go_on(
+        &mut self,
+        next: Next,
+        began: Instant,
+        now: Instant,
+        until_check: Duration,
+        inputs: impl FnOnce() -> RetryInputs,
+    ) {
+        match next {
+            Next::AwaitChange => self.retry = None,
+            Next::ScheduledCheck => {
+                self.retry = None;
+                self.next_check = now + until_check;
+            }
+            Next::Retry(wait) => {
+                self.next_check = now + until_check;
+                self.retry = Some(Retry {
+                    at: now + wait,
+                    inputs: inputs(),
+                });
+            }
+            // What was read for this attempt serves the next one too, unless the user changed something.
+            Next::Head => {
+                self.head = Some(self.head.unwrap_or(began));
+                // Also a check that was asked for, and was answered as far as the annotation is concerned.
+                self.retry = Some(Retry {
+                    at: now,
+                    inputs: inputs(),
+                });
+            }
+            Next::Again | Next::AsBefore => {}
+        }
+        if next != Next::Head {
+            self.head = None;
+        }
+    }
 }
 
 /// What this process knows of the live setting.

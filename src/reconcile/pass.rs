@@ -13,7 +13,7 @@ use super::claims::Learned;
 use super::context::Context;
 use super::decide::holds;
 use super::drift::found_words;
-use super::due::{Due, Retry, RetryInputs};
+use super::due::{Due, RetryInputs};
 use super::failure::Failure;
 use super::next_action::{End, Next, Timing, next_action};
 use super::object_state::{Entry, Live};
@@ -306,32 +306,13 @@ impl Pass {
         if matches!(next, Next::AwaitChange | Next::ScheduledCheck | Next::Retry(_)) {
             state.found_at = None;
         }
-        match next {
-            Next::AwaitChange => schedule.retry = None,
-            Next::ScheduledCheck => {
-                schedule.retry = None;
-                schedule.next_check = now + until_check;
-            }
-            Next::Retry(wait) => {
-                schedule.next_check = now + until_check;
-                let mut inputs = self.inputs.clone();
+        schedule.go_on(next, began, now, until_check, || {
+            let mut inputs = self.inputs.clone();
+            if next != Next::Head {
                 inputs.read.clone_from(&self.seen().secrets);
-                schedule.retry = Some(Retry { at: now + wait, inputs });
             }
-            // What was read for this attempt serves the next one too, unless the user changed something.
-            Next::Head => {
-                schedule.head = Some(schedule.head.unwrap_or(began));
-                // Also a check that was asked for, and was answered as far as the annotation is concerned.
-                schedule.retry = Some(Retry {
-                    at: now,
-                    inputs: self.inputs.clone(),
-                });
-            }
-            Next::Again | Next::AsBefore => {}
-        }
-        if !matches!(end, End::Throttled) {
-            schedule.head = None;
-        }
+            inputs
+        });
     }
 
     /// How long until the grace period of its deletion ends.
