@@ -1,13 +1,10 @@
-//! A week of ten thousand resources in made-up time: the real queue, quota, schedule and rule of what comes next, with a
-//! clock that jumps, a service that is a few lines, and replicas that lead one after another. What happens when is drawn
-//! from a seed.
+//! Many resources, and replicas that lead one after another: each begins with nothing remembered.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -15,43 +12,40 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::worst_second::{Digest, WorstSecond};
+use super::{HOUR, QPS, SECOND, account, in_made_up_time, span, uid, wall_since};
 use crate::cloud::Operation;
-use crate::domain::{AccountId, AccountKey};
+use crate::domain::AccountKey;
 use crate::quota::{Answered, Calls, Line, NoPermit, Owner, Position, Queue, Sizes, Urgency};
 use crate::reconcile::next_action::{End, Next, Timing, next_action};
 use crate::schedule::{Backoff, next_check};
 
-const QPS: u32 = 15;
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest pause that a backoff makes.
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Debug)]
-struct Plan {
-    seed: u64,
-    resources: usize,
-    accounts: usize,
-    lasts: Duration,
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) resources: usize,
+    pub(super) accounts: usize,
+    pub(super) lasts: Duration,
     /// Changes by users, in all.
-    changes: usize,
+    pub(super) changes: usize,
     /// How often another replica takes over.
-    takeovers: usize,
+    pub(super) takeovers: usize,
     /// How often an account cannot be served for some minutes.
-    outages: usize,
+    pub(super) outages: usize,
 }
 
 /// The service: it measures, and answers.
 struct Service {
     began: Instant,
-    arrivals: HashMap<(AccountKey, usize), VecDeque<Instant>>,
+    arrivals: WorstSecond,
     outages: Vec<(AccountKey, Instant, Instant)>,
-    most: usize,
     throttled: usize,
     calls: [usize; 3],
-    /// A mark of all that was called, and when.
-    digest: u64,
+    /// Of all that was called, and when.
+    digest: Digest,
 }
 
 enum Answer {
@@ -63,18 +57,9 @@ enum Answer {
 impl Service {
     fn call(&mut self, account: &AccountKey, operation: Operation) -> Answer {
         let now = Instant::now();
-        let at = (now - self.began).as_micros();
-        for byte in at.to_le_bytes() {
-            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.digest.add(&(now - self.began).as_micros().to_le_bytes());
         self.calls[operation.index()] += 1;
-        let recent = self.arrivals.entry((account.clone(), operation.index())).or_default();
-        while recent.front().is_some_and(|at| now - *at >= SECOND) {
-            recent.pop_front();
-        }
-        recent.push_back(now);
-        self.most = self.most.max(recent.len());
-        if recent.len() > QPS as usize {
+        if self.arrivals.arrives(account, operation) > QPS as usize {
             self.throttled += 1;
             return Answer::Throttled;
         }
@@ -99,17 +84,17 @@ struct Resource {
 
 /// What came of a week.
 #[derive(Debug, PartialEq, Eq)]
-struct Report {
-    most: usize,
-    throttled: usize,
-    gets: usize,
-    sets: usize,
-    writes: usize,
+pub(super) struct Report {
+    pub(super) most: usize,
+    pub(super) throttled: usize,
+    pub(super) gets: usize,
+    pub(super) sets: usize,
+    pub(super) writes: usize,
     /// The longest that a check came after its time, beyond what an outage and the longest retry account for.
-    latest_check: Duration,
+    pub(super) latest_check: Duration,
     /// The same for changes.
-    latest_change: Duration,
-    digest: u64,
+    pub(super) latest_change: Duration,
+    pub(super) digest: Digest,
 }
 
 struct Model {
@@ -133,18 +118,13 @@ struct Ended {
     rests_until: Option<Instant>,
 }
 
-fn span(random: &mut StdRng, most: Duration) -> Duration {
-    most.mul_f64(random.random_range(0.0..1.0))
-}
-
 impl Model {
     fn new(plan: Plan) -> Self {
         let began = Instant::now();
         let mut random = StdRng::seed_from_u64(plan.seed);
-        let account = |n: usize| AccountKey::Account(AccountId(format!("{n:016}")));
         let resources = (0..plan.resources)
             .map(|n| Resource {
-                uid: format!("{n:08x}-0000-4000-8000-000000000000"),
+                uid: uid(n),
                 account: account(n % plan.accounts),
                 interval: match n % 20 {
                     0 => HOUR,
@@ -173,12 +153,11 @@ impl Model {
             .collect();
         let service = Service {
             began,
-            arrivals: HashMap::new(),
+            arrivals: WorstSecond::of(SECOND),
             outages,
-            most: 0,
             throttled: 0,
             calls: [0; 3],
-            digest: 0xcbf2_9ce4_8422_2325,
+            digest: Digest::default(),
         };
         Self {
             plan,
@@ -205,7 +184,7 @@ impl Model {
         }
         let service = self.service.lock();
         Report {
-            most: service.most,
+            most: service.arrivals.most,
             throttled: service.throttled,
             gets: service.calls[Operation::Get.index()],
             sets: service.calls[Operation::Set.index()],
@@ -302,9 +281,7 @@ impl Model {
 
     fn until_check(&self, n: usize) -> Duration {
         let resource = &self.resources[n];
-        let elapsed = i64::try_from((Instant::now() - self.began).as_millis()).unwrap();
-        let wall = Timestamp::from_millisecond(1_800_000_000_000 + elapsed).unwrap();
-        next_check(&resource.uid, resource.interval, wall)
+        next_check(&resource.uid, resource.interval, wall_since(self.began))
     }
 
     fn line(&self, n: usize) -> Line {
@@ -402,86 +379,6 @@ impl Model {
     }
 }
 
-/// In a runtime of its own, whose clock jumps to the next moment at which something happens.
-fn simulate(plan: Plan) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async { Model::new(plan).run().await })
-}
-
-#[test]
-fn a_week_of_ten_thousand_resources_keeps_to_the_schedule() {
-    let plan = Plan {
-        seed: 1,
-        resources: 10_000,
-        accounts: 500,
-        lasts: WEEK,
-        changes: 5_000,
-        takeovers: 40,
-        outages: 400,
-    };
-    let report = simulate(plan.clone());
-    assert!(
-        report.most <= QPS as usize,
-        "never more than the quota in any second: {report:?}"
-    );
-    assert_eq!(report.throttled, 0);
-    let a_minute = Duration::from_secs(60);
-    assert!(
-        report.latest_check < a_minute && report.latest_change < a_minute,
-        "{report:?}"
-    );
-    // Each new resource and each change is one Set and one status; a change during another may be one with it.
-    let changes = plan.resources + plan.changes;
-    assert!(
-        report.writes <= changes && report.writes > changes - plan.changes / 10,
-        "{report:?}"
-    );
-    // A call that a replica had under way when it was cut off, or that failed, is made again.
-    assert!(
-        (report.writes..=report.writes * 11 / 10).contains(&report.sets),
-        "{report:?}"
-    );
-    // A check an interval, and the two reads of each change.
-    let checks = |share: usize, a_week: usize| plan.resources * share / 20 * a_week;
-    let expected = checks(1, 7 * 24) + checks(3, 7 * 4) + checks(16, 7) + 2 * report.writes;
-    let most = expected + expected / 10;
-    assert!(
-        (expected * 9 / 10..most).contains(&report.gets),
-        "{expected} Gets on schedule: {report:?}"
-    );
-}
-
-#[test]
-fn the_same_seed_is_the_same_week() {
-    let plan = |seed| Plan {
-        seed,
-        resources: 500,
-        accounts: 20,
-        lasts: HOUR * 30,
-        changes: 200,
-        takeovers: 5,
-        outages: 0,
-    };
-    let first = simulate(plan(7));
-    assert_eq!(first, simulate(plan(7)));
-    assert_ne!(first.digest, simulate(plan(8)).digest);
-}
-
-/// Another replica takes over every few minutes while all have much to do: the quota holds over all of them.
-#[test]
-fn replicas_that_lead_one_after_another_keep_one_quota() {
-    let report = simulate(Plan {
-        seed: 3,
-        resources: 2_000,
-        accounts: 4,
-        lasts: HOUR,
-        changes: 6_000,
-        takeovers: 60,
-        outages: 0,
-    });
-    assert!(report.most <= QPS as usize, "{report:?}");
+pub(super) fn simulate(plan: Plan) -> Report {
+    in_made_up_time(async { Model::new(plan).run().await })
 }
