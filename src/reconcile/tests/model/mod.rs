@@ -3,8 +3,10 @@
 //! drawn from a seed.
 //!
 //! [`reigns`] is about many resources over a week, with replicas that lead one after another as they are told to.
+//! [`replicas`] is about who leads: the replicas elect, hang, die and lose their way to the API server.
 
 mod reigns;
+mod replicas;
 mod week;
 mod worst_second;
 
