@@ -122,11 +122,16 @@ impl Window {
             Answered::Throttled => self.pace.throttled(call.sent, now),
             Answered::Lost => {}
         }
-        let shortest = self.shortest.filter(|_| self.seen >= SEEN).unwrap_or_default();
-        let saved = (shortest * 4 / 5).saturating_sub(MARGIN);
-        let until = now + self.pace.span().saturating_sub(saved);
-        // A call that was under way for long was counted at the latest when it was given up as open.
-        let until = until.min(call.sent + COUNTED.max(self.pace.span()));
+        let span = self.pace.span();
+        let until = match how {
+            // The service has counted it before it answered, however long that took.
+            Answered::Counted | Answered::Throttled => {
+                let shortest = self.shortest.filter(|_| self.seen >= SEEN).unwrap_or_default();
+                now + span.saturating_sub((shortest * 4 / 5).saturating_sub(MARGIN))
+            }
+            // It may arrive after it was given up; one that was under way for long was counted by then.
+            Answered::Lost => (now + span).min(call.sent + COUNTED.max(span)),
+        };
         if until > now {
             self.counted.push((until, call.urgency));
         }

@@ -248,3 +248,21 @@ async fn a_smaller_share_is_found_with_few_refusals() {
     assert!(start.elapsed() <= floor.mul_f64(1.5), "{:?}", start.elapsed());
     assert!(refused <= 8, "{refused} refused");
 }
+
+/// The process stood still while a call was on its way, or the service was slow: when it counted the call is known to nobody,
+/// but it was before it answered.
+#[tokio::test(start_paused = true)]
+async fn a_call_counts_for_a_second_after_its_answer_however_late_that_is() {
+    let calls = calls(2);
+    let mut late = calls
+        .permit(&key(1), Operation::Get, Urgency::Change, &CancellationToken::new())
+        .await
+        .unwrap();
+    late.send();
+    sleep(Duration::from_secs(12)).await;
+    let answered = Instant::now();
+    late.answered(Answered::Counted);
+    let next = || call(&calls, Urgency::Change, Duration::ZERO, Duration::ZERO);
+    next().await;
+    assert!(next().await >= answered + SECOND, "two in this second were enough");
+}
