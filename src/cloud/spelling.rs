@@ -4,6 +4,9 @@
 /// A character in HTML takes no more than this, with a zero or two too many.
 const LONGEST_ENTITY: usize = 10;
 
+/// So often a text may have been escaped again. Whoever writes longer runs of escapes echoes nothing, and must not cost much.
+const MOST_ROUNDS: usize = 8;
+
 /// Replaces each occurrence of `secret` in `text`.
 pub(super) fn replace(text: &str, secret: &str, by: &str) -> String {
     let mut replaced = String::with_capacity(text.len());
@@ -55,7 +58,10 @@ fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> + '_ {
 fn percent(text: &[u8], byte: u8) -> Option<usize> {
     let mut at = 1;
     text.first().filter(|first| **first == b'%')?;
-    while text.get(at..).is_some_and(|rest| rest.starts_with(b"25")) && hex(text.get(at + 2..at + 4)?).is_some() {
+    while at <= 2 * MOST_ROUNDS
+        && text.get(at..).is_some_and(|rest| rest.starts_with(b"25"))
+        && hex(text.get(at + 2..at + 4)?).is_some()
+    {
         at += 2;
     }
     (hex(text.get(at..at + 2)?)? == u32::from(byte)).then_some(at + 2)
@@ -63,7 +69,7 @@ fn percent(text: &[u8], byte: u8) -> Option<usize> {
 
 /// `\"`, `\u0022`, and both with the backslashes of another round.
 fn json(text: &[u8], byte: u8) -> Option<usize> {
-    let slashes = text.iter().take_while(|c| **c == b'\\').count();
+    let slashes = text.iter().take(1 << MOST_ROUNDS).take_while(|c| **c == b'\\').count();
     if slashes == 0 {
         return None;
     }
@@ -81,7 +87,7 @@ fn json(text: &[u8], byte: u8) -> Option<usize> {
 /// `&amp;`, `&#38;`, `&#x26;`, and those of another round, `&amp;quot;`.
 fn html(text: &[u8], byte: u8) -> impl Iterator<Item = usize> + '_ {
     let rounds = std::iter::successors(text.strip_prefix(b"&"), |rest| rest.strip_prefix(b"amp;"));
-    rounds.filter_map(move |rest| {
+    rounds.take(MOST_ROUNDS).filter_map(move |rest| {
         let end = rest.iter().take(LONGEST_ENTITY).position(|c| *c == b';')?;
         let code = entity(std::str::from_utf8(rest.get(..end)?).ok()?)?;
         (code == u32::from(byte)).then_some(text.len() - rest.len() + end + 1)
@@ -140,6 +146,15 @@ mod tests {
         }
         for other in ["", "a", "a%2", "a%2G", "&#;", "&;", "\\u00", "%25"] {
             assert_eq!(replace(other, secret, "*"), other);
+        }
+    }
+
+    /// Each of these would be gone through as often as it is long, squared.
+    #[test]
+    fn a_long_run_of_escapes_costs_no_more_than_other_text() {
+        for (run, secret) in [("\\", "secret"), ("%25", "%secret"), ("&amp;", "&secret")] {
+            let text = run.repeat(400_000);
+            assert_eq!(replace(&text, secret, "*"), text);
         }
     }
 

@@ -1,15 +1,14 @@
 //! Objects that this version cannot read. They are left alone, but their deletion must come to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::jiff::Timestamp;
 
 use crate::FINALIZER;
 use crate::events::{EventReason, Notice};
 use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
+use crate::reconcile::deletion_grace::until_release;
 use crate::reconcile::finalizer;
 use crate::schedule::Backoff;
 
@@ -44,11 +43,4 @@ pub(super) async fn release(ctx: Arc<Context>, name: ObjectName, object: ObjectM
     ctx.events
         .publish(&object, Notice::warning(EventReason::Released, note));
     ctx.events.forget(&object.uid.unwrap_or_default());
-}
-
-fn until_release(object: &ObjectMeta, grace: Duration) -> Duration {
-    let deleted = object.deletion_timestamp.as_ref().map(|time| time.0);
-    let waited = deleted.map(|at| Timestamp::now().duration_since(at));
-    let waited = waited.and_then(|waited| Duration::try_from(waited).ok());
-    grace.saturating_sub(waited.unwrap_or_default())
 }

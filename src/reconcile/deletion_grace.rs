@@ -2,12 +2,23 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::status::Reason;
 
 /// Two attempts in passing trouble must lie so far apart.
 pub const APART: Duration = Duration::from_secs(5);
+
+/// How long until the grace period of an object's deletion ends.
+pub fn until_release(object: &ObjectMeta, grace: Duration) -> Duration {
+    let Some(asked) = &object.deletion_timestamp else {
+        return grace;
+    };
+    let waited = Timestamp::now().duration_since(asked.0);
+    grace.saturating_sub(Duration::try_from(waited).unwrap_or_default())
+}
 
 /// What holds a deletion up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

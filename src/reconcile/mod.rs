@@ -13,7 +13,7 @@ pub mod context;
 pub(crate) mod convert;
 mod crd_going;
 pub mod decide;
-mod deletion_grace;
+pub mod deletion_grace;
 mod drift;
 pub mod due;
 mod execute;

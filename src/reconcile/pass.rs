@@ -20,7 +20,7 @@ use super::object_state::{Entry, Live};
 use super::report::{self, StatusUpdate};
 use super::resource_version::{is_newer, version_of};
 use super::secret_index::SecretVersion;
-use super::{cleanup, convert, secret_refs};
+use super::{cleanup, convert, deletion_grace, secret_refs};
 use crate::api::{
     AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec, VodMessageCallbackStatus,
 };
@@ -317,12 +317,7 @@ impl Pass {
 
     /// How long until the grace period of its deletion ends.
     pub fn until_release(&self) -> Duration {
-        let grace = self.ctx.defaults.deletion_grace;
-        let Some(asked) = &self.resource.metadata.deletion_timestamp else {
-            return grace;
-        };
-        let waited = Timestamp::now().duration_since(asked.0);
-        grace.saturating_sub(Duration::try_from(waited).unwrap_or_default())
+        deletion_grace::until_release(&self.resource.metadata, self.ctx.defaults.deletion_grace)
     }
 
     /// Notes what is known of the live setting.
