@@ -50,26 +50,22 @@ fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> + '_ {
     let plain = text
         .first()
         .is_some_and(|first| *first == byte || (byte == b' ' && *first == b'+'));
-    let ways = [plain.then_some(1), percent(text, byte), json(text, byte)];
-    ways.into_iter().flatten().chain(html(text, byte))
+    let ways = [plain.then_some(1), json(text, byte)].into_iter().flatten();
+    ways.chain(percent(text, byte)).chain(html(text, byte))
 }
 
 /// `%2F`, and `%252F` of one that was encoded again.
-fn percent(text: &[u8], byte: u8) -> Option<usize> {
-    let mut at = 1;
-    text.first().filter(|first| **first == b'%')?;
-    while at <= 2 * MOST_ROUNDS
-        && text.get(at..).is_some_and(|rest| rest.starts_with(b"25"))
-        && hex(text.get(at + 2..at + 4)?).is_some()
-    {
-        at += 2;
-    }
-    (hex(text.get(at..at + 2)?)? == u32::from(byte)).then_some(at + 2)
+fn percent(text: &[u8], byte: u8) -> impl Iterator<Item = usize> + '_ {
+    let rounds = std::iter::successors(text.strip_prefix(b"%"), |rest| rest.strip_prefix(b"25"));
+    rounds.take(MOST_ROUNDS).filter_map(move |rest| {
+        let code = hex(rest.get(..2)?)?;
+        (code == u32::from(byte)).then_some(text.len() - rest.len() + 2)
+    })
 }
 
 /// `\"`, `\u0022`, and both with the backslashes of another round.
 fn json(text: &[u8], byte: u8) -> Option<usize> {
-    let slashes = text.iter().take(1 << MOST_ROUNDS).take_while(|c| **c == b'\\').count();
+    let slashes = text.iter().take(4 * MOST_ROUNDS).take_while(|c| **c == b'\\').count();
     if slashes == 0 {
         return None;
     }
@@ -77,7 +73,7 @@ fn json(text: &[u8], byte: u8) -> Option<usize> {
     if byte == b'\\' && slashes > 1 {
         return Some(2);
     }
-    if rest.first() == Some(&byte) && byte != b'u' {
+    if rest.first() == Some(&byte) && (byte != b'u' || slashes > 1) {
         return Some(slashes + 1);
     }
     let digits = rest.strip_prefix(b"u")?.get(..4)?;
@@ -144,6 +140,11 @@ mod tests {
         for (case, text) in table {
             assert_eq!(replace(&format!("<{text}>"), secret, "*"), "<*>", "{case}");
         }
+        for text in ["Ab%2512cd", "Ab%252512cd", "Ab%12cd"] {
+            assert_eq!(replace(text, "Ab%12cd", "*"), "*", "{text}");
+        }
+        assert_eq!(replace("zAb%251", "Ab%1", "*"), "z*");
+        assert_eq!(replace(r"<a\\\\uXy1>", r"a\uXy1", "*"), "<*>");
         for other in ["", "a", "a%2", "a%2G", "&#;", "&;", "\\u00", "%25"] {
             assert_eq!(replace(other, secret, "*"), other);
         }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
 
 use crate::FINALIZER;
+use crate::api::VodMessageCallback;
 use crate::events::{EventReason, Notice};
 use crate::ownership::ObjectName;
 use crate::reconcile::context::Context;
@@ -22,18 +24,25 @@ pub(super) fn waits_for_us(object: &ObjectMeta) -> bool {
 pub(super) async fn release(ctx: Arc<Context>, name: ObjectName, object: ObjectMeta) {
     let mut wait = until_release(&object, ctx.defaults.deletion_grace);
     let mut backoff = Backoff::default();
+    let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &name.namespace);
     loop {
         tokio::select! {
             () = ctx.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        // Another CRD, or another word in it, made it readable meanwhile: then it has a pass of its own.
-        if ctx.stores.held(&name).is_some() || !ctx.claim.holds() {
+        wait = backoff.next(None);
+        if !ctx.claim.holds() {
             return;
         }
-        match finalizer::take_off(&ctx, &object).await {
-            Ok(()) => break,
-            Err(_) => wait = backoff.next(None),
+        match api.get_metadata_opt(&name.name).await {
+            Ok(Some(live)) if live.metadata.uid == object.uid && waits_for_us(&live.metadata) => {}
+            Ok(_) => return,
+            Err(_) => continue,
+        }
+        // Another CRD, or another word in it, made it readable meanwhile, and it has a pass of its own; or a list is under way,
+        // and the store shows what was.
+        if ctx.stores.held(&name).is_none() && finalizer::take_off(&ctx, &object).await.is_ok() {
+            break;
         }
     }
     let note = "released without removing what it may have set: this version of the operator cannot read it; look at the \
