@@ -14,8 +14,6 @@ use crate::domain::CredentialId;
 pub(crate) const ADDRESS: &str = "http://100.100.100.200";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// What it answers on an instance without a role.
-const NOT_THERE: &str = "HTTP 404";
 
 /// The RAM role of the ECS instance the operator runs on.
 #[derive(Clone)]
@@ -40,6 +38,34 @@ struct RoleCredentials {
 struct Answer {
     text: Zeroizing<String>,
     date: Option<Timestamp>,
+}
+
+/// Why it says nothing.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    /// 404 to a question for roles: the instance has none.
+    #[error("HTTP {}", .0.as_u16())]
+    Refused(reqwest::StatusCode),
+    #[error("no answer in time")]
+    Late,
+    #[error("no connection")]
+    Unreachable,
+}
+
+impl From<reqwest::Error> for NoAnswer {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Late
+        } else {
+            Self::Unreachable
+        }
+    }
+}
+
+impl From<NoAnswer> for CredentialError {
+    fn from(why: NoAnswer) -> Self {
+        Self::Metadata(why.to_string())
+    }
 }
 
 impl EcsRole {
@@ -94,7 +120,7 @@ impl EcsRole {
             Some(name) => name.clone(),
             None => {
                 let names = match Box::pin(self.get(ROLES, token.as_ref())).await {
-                    Err(CredentialError::Metadata(why)) if why == NOT_THERE => return Err(no_role()),
+                    Err(NoAnswer::Refused(reqwest::StatusCode::NOT_FOUND)) => return Err(no_role()),
                     names => names?.text,
                 };
                 names.lines().next().unwrap_or_default().trim().to_owned()
@@ -126,42 +152,34 @@ impl EcsRole {
         })
     }
 
-    async fn token(&self) -> Result<SecretString, String> {
+    async fn token(&self) -> Result<SecretString, NoAnswer> {
         let request = self
             .http
             .put(format!("{}/latest/api/token", self.address))
             .header("X-aliyun-ecs-metadata-token-ttl-seconds", "21600")
             .header(reqwest::header::CONTENT_LENGTH, 0);
-        let response = request.send().await.map_err(|error| word(&error).to_owned())?;
-        if !response.status().is_success() {
-            return Err(format!("HTTP {}", response.status().as_u16()));
-        }
-        response
-            .text()
-            .await
-            .map(|text| SecretString::from(text.trim()))
-            .map_err(|error| word(&error).to_owned())
+        Ok(SecretString::from(ask(request).await?.text.trim()))
     }
 
-    async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<Answer, CredentialError> {
+    async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<Answer, NoAnswer> {
         use secrecy::ExposeSecret;
         let mut request = self.http.get(format!("{}{path}", self.address));
         if let Some(token) = token {
             request = request.header("X-aliyun-ecs-metadata-token", token.expose_secret());
         }
-        let failed = |error: reqwest::Error| CredentialError::Metadata(word(&error).to_owned());
-        let response = request.send().await.map_err(failed)?;
-        if !response.status().is_success() {
-            return Err(CredentialError::Metadata(format!(
-                "HTTP {}",
-                response.status().as_u16()
-            )));
-        }
-        let date = response.headers().get(reqwest::header::DATE).cloned();
-        let date = date.and_then(|date| date.to_str().ok().and_then(date_header));
-        let text = Zeroizing::new(response.text().await.map_err(failed)?);
-        Ok(Answer { text, date })
+        ask(request).await
     }
+}
+
+async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, NoAnswer> {
+    let response = request.send().await?;
+    if !response.status().is_success() {
+        return Err(NoAnswer::Refused(response.status()));
+    }
+    let date = response.headers().get(reqwest::header::DATE).cloned();
+    let date = date.and_then(|date| date.to_str().ok().and_then(date_header));
+    let text = Zeroizing::new(response.text().await?);
+    Ok(Answer { text, date })
 }
 
 /// It does not pass by itself: somebody must give the instance a role, or the operator other credentials.
@@ -171,10 +189,42 @@ fn no_role() -> CredentialError {
     )
 }
 
-fn word(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "no answer in time"
-    } else {
-        "no connection"
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A metadata service that gives a session token and answers the question for roles like this.
+    fn instance(roles: &'static str) -> EcsRole {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for answer in ["200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\ntoken", roles] {
+                let (mut connection, _) = listener.accept().unwrap();
+                let _ = connection.read(&mut [0; 4096]).unwrap();
+                write!(connection, "HTTP/1.1 {answer}").unwrap();
+            }
+        });
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        EcsRole::new(Some(&address), None, false).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_instance_without_a_role_is_told_from_a_service_that_is_not_well() {
+        let fetched = async |roles| instance(roles).fetch().await.unwrap_err();
+        for none in [
+            "404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            "200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\n\n",
+        ] {
+            assert!(matches!(fetched(none).await, CredentialError::NoneFound(_)), "{none}");
+        }
+        for unwell in ["503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", "nonsense"] {
+            assert!(
+                matches!(fetched(unwell).await, CredentialError::Metadata(_)),
+                "{unwell}"
+            );
+        }
     }
 }
