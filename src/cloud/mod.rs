@@ -20,6 +20,7 @@ pub use credentials::Credentials;
 pub use endpoint::{EndpointNetwork, EndpointTemplate, EndpointUrl, Endpoints, InvalidEndpoint};
 pub use error::{CallError, ErrorClass};
 pub use operation::Operation;
+pub(crate) use redact::conceal;
 pub use response::Response;
 pub use sign::acs3::{Acs3Request, authorization as acs3_authorization};
 pub use sign::hmac_sha1::signature as hmac_sha1_signature;

@@ -10,7 +10,7 @@ const REDACTED: &str = "(redacted)";
 /// Texts of the service are cut here: they end in the status, in events and logs.
 const LONGEST: usize = 300;
 
-/// The one place where a text of the service is made fit to be shown: it may echo what was sent, in several spellings.
+/// A text of the service, made fit to be shown: it may echo what was sent, in several spellings.
 pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     // What the service says it signed holds every parameter, so nothing from there on is shown.
     let lower = text.to_ascii_lowercase();
@@ -22,6 +22,12 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
         Some(head) => format!("{head}…"),
         None => text.to_owned(),
     };
+    let shown = conceal(&shown, secrets, LONGEST);
+    shown.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+}
+
+/// The first `most` characters of a text of somebody else's, without the secrets that were sent, however they are spelled.
+pub fn conceal(text: &str, secrets: &[&str], most: usize) -> String {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     let mut told: Vec<Zeroizing<String>> = secrets
         .flat_map(|secret| {
@@ -31,8 +37,7 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
         .collect();
     // Longer ones first, so that one that begins with another is replaced whole.
     told.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let shown = spelling::replace(&shown, &told, REDACTED, LONGEST);
-    shown.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+    spelling::replace(text, &told, REDACTED, most)
 }
 
 /// A code of the service, made fit for a metric's label: of the shape that codes have, or `Unknown`.

@@ -291,6 +291,7 @@ fn bodies_and_heads_are_bounded_and_slow_peers_are_cut_off() {
 fn a_stop_is_orderly_and_finishes_what_is_in_flight() {
     for name in ["-TERM", "-INT"] {
         let mut listener = Listener::start(&[]);
+        let silent = listener.connect();
         let mut in_flight = listener.connect();
         let head = "POST /vod HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
         in_flight.write_all(head.as_bytes()).unwrap();
@@ -299,6 +300,8 @@ fn a_stop_is_orderly_and_finishes_what_is_in_flight() {
         in_flight.read_exact(&mut asked).unwrap();
         assert!(asked.starts_with(b"HTTP/1.1 100 Continue"));
         listener.signal(name);
+        // Who has asked nothing is not waited for, and whoever has is.
+        assert_eq!(answer(silent), "");
         in_flight.write_all(b"{}").unwrap();
         assert!(answer(in_flight).starts_with("HTTP/1.1 200 "), "{name}");
         assert!(listener.line().contains(" 200 "));
@@ -398,6 +401,14 @@ fn tls_is_spoken_and_a_private_ca_can_be_trusted() {
     assert_eq!(trusted.code, 0, "{trusted:?}");
     assert!(listener.line().contains(" 200 TranscodeComplete "));
     listener.send(&event).is_refused(3, "no answer from https://127.0.0.1");
+    let own = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = dir.write("own.crt", &authority.self_signed(&own).unwrap().pem());
+    let own = key_file(&dir, "own.key", &own.serialize_pem());
+    Listener::start(&["--tls-cert", &authority, "--tls-key", &own])
+        .send(&[&event[..], &["--ca-file", &authority]].concat())
+        .is_refused(3, "make it with the extension basicConstraints=CA:FALSE");
     // Who does not speak TLS is nobody's business.
     assert!(!listener.raw(b"POST / HTTP/1.1\r\n\r\n").contains("200"));
     let empty = dir.write("empty.pem", "");
@@ -493,6 +504,26 @@ fn send_tells_what_the_service_would_make_of_the_answer() {
     served.join().unwrap();
 }
 
+/// As a shell writes it, and as a Pod's Secret is mounted.
+#[test]
+fn a_key_file_that_others_can_read_works_with_a_warning() {
+    let dir = Dir::new();
+    let key = key_file(&dir, "key.txt", "ExampleKey1\n");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (address, served) = receiver("200 OK", "thanks, ExampleKey1, or Example%4bey1");
+    let args = ["--event", "DeleteMediaComplete", "--auth-key-file", &key];
+    let sent = run(&[&["callback", "send", "--url", &address][..], &args].concat());
+    assert_eq!(sent.code, 0, "{sent:?}");
+    let warning = format!("everybody on this machine can read {key}: chmod 600 {key}");
+    assert!(sent.stderr.contains(&warning), "{sent:?}");
+    assert!(
+        sent.stdout
+            .contains("the receiver says: thanks, (redacted), or (redacted)\n"),
+        "{sent:?}"
+    );
+    assert!(served.join().unwrap().to_lowercase().contains("x-vod-signature: "));
+}
+
 #[test]
 fn send_signs_for_the_url_and_sends_what_it_is_given() {
     let dir = Dir::new();
@@ -575,12 +606,9 @@ fn bad_input_is_one_clear_line_with_the_right_code() {
     let refused = listen(&["--auth-key-file", &weak]);
     refused.is_refused(2, "the AuthKey must be 1 to 32 bytes long");
     assert!(!refused.stderr.contains("secretword"));
-    let open = key_file(&dir, "open.txt", "ExampleKey1");
-    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
-    listen(&["--auth-key-file", &open]).is_refused(2, &format!("everybody on this machine can read {open}: chmod 600"));
     listen(&["--clock-window", "soon"]).is_refused(2, "invalid value 'soon' for --clock-window");
     // A certificate without its key.
-    assert_eq!(listen(&["--tls-cert", &open]).code, 2);
+    assert_eq!(listen(&["--tls-cert", &weak]).code, 2);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().map(|address| (taken, address.to_string())).unwrap();
     run(&["callback", "listen", "--listen", &taken.1, "--url", URL]).is_refused(

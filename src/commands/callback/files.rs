@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use crate::commands::Failure;
+use crate::commands::{Failure, warn};
 use crate::domain::AuthKey;
 
 /// No key, chain of certificates or event is larger.
@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Reads an AuthKey.
 ///
 /// # Errors
-/// When the file cannot be read, others may read it, or it holds no AuthKey.
+/// When the file cannot be read, or holds no AuthKey.
 pub(super) fn auth_key(path: &Path) -> Result<AuthKey, Failure> {
     let bytes = secret(path)?;
     if bytes.trim_ascii().is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 /// Reads a certificate's private key.
 ///
 /// # Errors
-/// When others may read it, or there is none in the file.
+/// When there is none in the file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
     PrivateKeyDer::from_pem_slice(&secret(path)?)
         .map_err(|_| Failure::usage(format!("there is no PEM private key in {}", path.display())))
@@ -88,18 +88,16 @@ fn in_words(error: &std::io::Error) -> String {
     words.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
+/// Reads a file that only its owner should: a mounted Secret, and what a shell writes, can be read by others as well, and work.
 fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let bytes = read(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // Of what the path leads to: Kubernetes mounts Secrets through links.
-        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-        if mode & 0o004 != 0 {
+        let of_everybody = |file: &fs::Metadata| file.is_file() && file.permissions().mode() & 0o004 != 0;
+        if fs::metadata(path).is_ok_and(|file| of_everybody(&file)) {
             let path = path.display();
-            return Err(Failure::usage(format!(
-                "everybody on this machine can read {path}: chmod 600 {path}"
-            )));
+            warn(format!("everybody on this machine can read {path}: chmod 600 {path}"));
         }
     }
     Ok(bytes)

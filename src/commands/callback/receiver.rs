@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No connection lives longer.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
 /// More are closed at once.
-const MOST_CONNECTIONS: usize = 128;
+const MOST_CONNECTIONS: usize = 512;
 /// The longest head of a request.
 const LARGEST_HEAD: usize = 16 << 10;
 /// The largest body; a message in a queue has at most 64 KiB.
@@ -38,6 +38,8 @@ const LARGEST_BODY: usize = 256 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a stop waits for requests in flight, and then for what is to be printed.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits for a connection without one: a request may have arrived that nobody has looked at yet.
+const STOP_MOMENT: Duration = Duration::from_millis(200);
 
 /// What a receiver needs to know.
 pub(super) struct Receiver {
@@ -80,29 +82,40 @@ pub(super) async fn serve(
     }
     drop(listener);
     connections.close();
-    let _ = tokio::time::timeout(STOP_PATIENCE, connections.wait()).await;
+    connections.wait().await;
+}
+
+/// One peer's requests, and how many of them are being answered.
+struct Peer {
+    receiver: Arc<Receiver>,
+    address: SocketAddr,
+    in_flight: AtomicUsize,
 }
 
 async fn connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    address: SocketAddr,
     tls: Option<TlsAcceptor>,
     receiver: Arc<Receiver>,
     stop: CancellationToken,
 ) {
-    let routes = Router::new().fallback(receive).with_state((receiver, peer));
-    match tls {
-        None => converse(stream, routes, stop).await,
-        Some(tls) => {
-            // Who does not speak TLS, or takes too long, is nobody's business.
-            if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                converse(stream, routes, stop).await;
-            }
-        }
+    let peer = Arc::new(Peer {
+        receiver,
+        address,
+        in_flight: AtomicUsize::new(0),
+    });
+    let Some(tls) = tls else {
+        return converse(stream, &peer, &stop).await;
+    };
+    // Who does not speak TLS, or takes too long, is nobody's business.
+    let handshake = tokio::time::timeout(PATIENCE, tls.accept(stream));
+    if let Some(Ok(Ok(stream))) = stop.run_until_cancelled(handshake).await {
+        converse(stream, &peer, &stop).await;
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes: Router, stop: CancellationToken) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: &Arc<Peer>, stop: &CancellationToken) {
+    let routes = Router::new().fallback(receive).with_state(Arc::clone(peer));
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -113,10 +126,21 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes:
         _ = conversation.as_mut() => return,
         () = stop.cancelled() => conversation.as_mut().graceful_shutdown(),
     }
-    let _ = conversation.await;
+    let moment = tokio::time::timeout(STOP_MOMENT, conversation.as_mut()).await;
+    if moment.is_err() && peer.in_flight.load(Ordering::Relaxed) > 0 {
+        let _ = tokio::time::timeout(STOP_PATIENCE, conversation).await;
+    }
 }
 
-async fn receive(State((receiver, peer)): State<(Arc<Receiver>, SocketAddr)>, request: Request) -> Response {
+async fn receive(State(peer): State<Arc<Peer>>, request: Request) -> Response {
+    peer.in_flight.fetch_add(1, Ordering::Relaxed);
+    let response = answer(&peer, request).await;
+    peer.in_flight.fetch_sub(1, Ordering::Relaxed);
+    response
+}
+
+async fn answer(peer: &Peer, request: Request) -> Response {
+    let receiver = &peer.receiver;
     let (head, body_stream) = request.into_parts();
     let read = tokio::time::timeout(PATIENCE, to_bytes(Body::new(body_stream), LARGEST_BODY)).await;
     let (bytes, judged) = match read {
@@ -142,7 +166,7 @@ async fn receive(State((receiver, peer)): State<(Arc<Receiver>, SocketAddr)>, re
     let answer = refused.as_deref().map_or("ok\n".to_owned(), |why| format!("{why}\n"));
     let received = Received {
         time: format!("{:.0}", Timestamp::now()),
-        peer: peer.to_string(),
+        peer: peer.address.to_string(),
         request: format!("{} {}", head.method, head.uri.path()),
         status: status.as_u16(),
         auth_key_file,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{files, shown};
 use crate::callback::{SAMPLES, SIGNATURE_HEADER, Sample, TIMESTAMP_HEADER, signature};
 use crate::cli::SendArgs;
+use crate::cloud::conceal;
 use crate::commands::{Exit, Failure, Outcome, Output};
 use crate::domain::{AuthKey, event_types};
 
@@ -52,7 +53,7 @@ pub(super) async fn run(args: &SendArgs) -> Outcome {
         .await
         .map_err(|error| Failure::unknown(format!("no answer from {to}: {}", in_words(&error, patience))))?;
     let elapsed = started.elapsed();
-    let (status, location) = (response.status(), location(&response));
+    let (status, location) = (response.status(), location(&response, key.as_ref()));
     let sent = Sent {
         event_type: args.event.clone(),
         to,
@@ -60,7 +61,7 @@ pub(super) async fn run(args: &SendArgs) -> Outcome {
         status: status.as_u16(),
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         verdict: verdict(status, location.as_deref()),
-        answer: answer(response).await,
+        answer: answer(response, key.as_ref()).await,
     };
     Output::stdout().result(args.output.output, &sent.to_text(), &sent)?;
     Ok(if status == StatusCode::OK {
@@ -157,12 +158,17 @@ fn in_words(error: &reqwest::Error, patience: Duration) -> String {
         cause = deeper;
     }
     let words = cause.to_string();
+    // What `openssl req -x509` makes unless told otherwise.
+    if words.contains("CaUsedAsEndEntity") {
+        return "its certificate is one of a certificate authority: make it with the extension basicConstraints=CA:FALSE"
+            .to_owned();
+    }
     words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-fn location(response: &Response) -> Option<String> {
+fn location(response: &Response, key: Option<&AuthKey>) -> Option<String> {
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    Some(shown(location, 256))
+    Some(received(location, key, 256))
 }
 
 fn verdict(status: StatusCode, location: Option<&str>) -> String {
@@ -176,7 +182,7 @@ fn verdict(status: StatusCode, location: Option<&str>) -> String {
 }
 
 /// As much of it as is worth showing.
-async fn answer(mut response: Response) -> String {
+async fn answer(mut response: Response, key: Option<&AuthKey>) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
@@ -184,7 +190,13 @@ async fn answer(mut response: Response) -> String {
             break;
         }
     }
-    shown(String::from_utf8_lossy(&bytes).trim(), MOST_ANSWER)
+    received(String::from_utf8_lossy(&bytes).trim(), key, MOST_ANSWER)
+}
+
+/// A text of the receiver's: one that is being tried out may echo the key.
+fn received(text: &str, key: Option<&AuthKey>, most: usize) -> String {
+    let key = key.map_or("", AuthKey::expose);
+    shown(&conceal(text, &[key], most + 1), most)
 }
 
 impl Sent {
