@@ -129,6 +129,32 @@ fn a_finding_has_its_place_its_message_and_its_fix() {
     assert!(!done.stdout.contains("pw@"), "{}", done.stdout);
 }
 
+/// Also of a rule, whose message ends with it; and of the items of a list the one that breaks the rule.
+#[test]
+fn programs_find_what_to_do_beside_each_message() {
+    let dir = Dir::new();
+    let text = SOUND.replace("[TranscodeComplete]", "\n  - TranscodeComplete\n  - not one");
+    let file = dir.write("a.yaml", &text.replace("cn-shanghai", "Shanghai"));
+    let done = run(&["check", "-f", &file, "-o", "json"]);
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let row = |line: &str| text.lines().position(|l| l.contains(line)).map(|n| n + 1);
+    for (finding, (line, column, field, fix)) in findings.iter().zip([
+        ("region:", 11, "spec.region", "two letters, a hyphen"),
+        (
+            "not one",
+            5,
+            "spec.eventTypes",
+            "each must be 1 to 64 ASCII letters and digits",
+        ),
+    ]) {
+        assert_eq!(finding["line"].as_u64().map(|n| n as usize), row(line), "{finding}");
+        assert_eq!((&finding["column"], &finding["field"]), (&json!(column), &json!(field)));
+        assert!(finding["fix"].as_str().unwrap().starts_with(fix), "{finding}");
+    }
+    assert_eq!(findings.len(), 2, "{findings:?}");
+}
+
 #[test]
 fn sound_manifests_of_files_directories_and_stdin_have_no_finding() {
     let dir = Dir::new();

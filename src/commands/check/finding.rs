@@ -22,7 +22,7 @@ pub struct Finding {
     pub field: String,
     /// What is wrong.
     pub message: String,
-    /// What to do, where the message does not say it already.
+    /// What to do; the message of a rule ends with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
     /// The file's place among the files.
@@ -61,7 +61,7 @@ impl Finding {
             line.push_str(": ");
         }
         line.push_str(&self.message);
-        if let Some(fix) = &self.fix {
+        if let Some(fix) = self.fix.as_ref().filter(|fix| !self.message.ends_with(fix.as_str())) {
             line.push_str(": ");
             line.push_str(fix);
         }

@@ -47,7 +47,8 @@ impl Object<'_> {
         self.repeated_keys(&self.root, &mut Vec::new(), report);
         metadata::check(self, report);
         for violation in schema.violations(&self.root.to_json()) {
-            let at = self.locate(&violation.path, violation.place);
+            let place: Vec<Step> = violation.path.iter().cloned().chain(violation.item).collect();
+            let at = self.locate(&place, violation.place);
             let mut finding = self.finding(at, &path(&violation.path), violation.message);
             finding.fix = violation.fix;
             report.add(finding);

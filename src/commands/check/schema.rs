@@ -45,6 +45,8 @@ pub(super) enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Violation {
     pub(super) path: Vec<Step>,
+    /// Of a list that breaks a rule: the item that breaks it by itself.
+    pub(super) item: Option<Step>,
     pub(super) place: Place,
     pub(super) message: String,
     pub(super) fix: Option<String>,
@@ -56,6 +58,7 @@ impl Violation {
     fn new(path: &[Step], message: impl Into<String>) -> Self {
         Self {
             path: path.to_vec(),
+            item: None,
             place: Place::Value,
             message: message.into(),
             fix: None,
@@ -318,7 +321,12 @@ impl Schema {
             .iter()
             .any(|violation| violation.shape && violation.path.starts_with(path));
         for rule in self.rules.iter().filter(|rule| sound && !rule.holds(value)) {
-            found.push(Violation::new(path, rule.message.as_str()));
+            let breaks_it = |item: &Value| !rule.holds(&Value::Array(vec![item.clone()]));
+            let item = value.as_array().and_then(|items| items.iter().position(breaks_it));
+            found.push(Violation {
+                item: item.map(Step::Index),
+                ..Violation::new(path, rule.message.as_str()).fix(mend(&rule.message))
+            });
         }
         self.each(value, path, |schema, value, path| {
             if let Some(schema) = schema {
@@ -326,6 +334,11 @@ impl Schema {
             }
         });
     }
+}
+
+/// A rule's message says what is wrong, and after the last colon what to do, or both at once.
+fn mend(message: &str) -> &str {
+    message.rsplit_once(": ").map_or(message, |(_, mend)| mend)
 }
 
 fn texts(value: &Value) -> Vec<String> {
