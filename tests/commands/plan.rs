@@ -210,6 +210,74 @@ async fn an_auth_key_of_the_files_or_of_the_cluster_is_never_shown() {
     }
 }
 
+/// A rotation in Git is often the Secret alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_whose_secret_a_file_changes_are_planned_with_it() {
+    let stage = Stage::set().await;
+    stage
+        .cluster
+        .secret(&stage.ns, "key", &[("authKey", "OldSecret1")])
+        .await
+        .unwrap();
+    stage.apply(&stage.http("rotated").auth("key", "authKey")).await;
+    stage.apply(&stage.http("unsigned")).await;
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for name in ["rotated", "unsigned"] {
+        stage.cluster.wait_ready(&stage.ns, name).await.unwrap();
+    }
+    for (key, expected, code) in [("OldSecret1", &[][..], 0), ("NewSecret2", &["rotated: set"], 1)] {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "key", "namespace": stage.ns },
+            "stringData": { "authKey": key },
+        });
+        let file = stage.dir.write("secret.yaml", &secret.to_string());
+        let planned = done(stage.command(&["plan", "-f", &file, "-o", "json"])).await;
+        assert_eq!(actions(&planned), expected, "{planned:?}");
+        assert_eq!(planned.code, code);
+    }
+}
+
+/// The next one takes over, and so it is planned: it finds nothing, or what a policy left.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_heir_of_a_resource_that_goes_is_planned_as_if_it_were_gone() {
+    let stage = Stage::set().await;
+    for (app, policy) in [("goes", "Delete"), ("stays", "Retain")] {
+        stage.apply(&stage.http(app).app_id(app).deletion_policy(policy)).await;
+    }
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    for name in ["goes", "stays"] {
+        stage.cluster.wait_ready(&stage.ns, name).await.unwrap();
+    }
+    let heirs = ["goes", "stays"].map(|app| stage.http(&format!("{app}-heir")).app_id(app));
+    for heir in &heirs {
+        stage.apply(heir).await;
+    }
+    for name in ["goes-heir", "stays-heir"] {
+        let conflict = ("Ready", "False", "Conflict");
+        stage.cluster.wait_condition(&stage.ns, name, conflict).await.unwrap();
+    }
+    operator.sigterm_and_wait().await.unwrap();
+    for name in ["goes", "stays"] {
+        stage.cluster.delete_vmc(&stage.ns, name).await.unwrap();
+    }
+    let planned = done(stage.command(&["plan", "-n", &stage.ns, "-o", "json"])).await;
+    assert_eq!(
+        actions(&planned),
+        ["goes: delete", "goes-heir: set", "stays: none", "stays-heir: none"],
+        "{planned:?}"
+    );
+    let message = report(&planned)["resources"][1]["message"].clone();
+    let expected = format!("once {}/goes, which is being deleted, is gone: ", stage.ns);
+    assert!(message.as_str().unwrap().starts_with(&expected), "{message}");
+    let sets = stage.made("SetMessageCallback");
+    let _operator = stage.operator(&[]).await;
+    for name in ["goes-heir", "stays-heir"] {
+        stage.cluster.wait_ready(&stage.ns, name).await.unwrap();
+    }
+    assert_eq!(stage.made("DeleteMessageCallback"), 1, "as it was planned");
+    assert_eq!(stage.made("SetMessageCallback"), sets + 1, "as it was planned");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn conflicts_among_the_files_and_with_the_cluster() {
     let stage = Stage::set().await;

@@ -113,6 +113,12 @@ impl Verdict {
         }
     }
 
+    /// The same, after another resource's deletion.
+    pub fn once_gone(mut self, predecessor: &ObjectName) -> Self {
+        self.message = format!("once {predecessor}, which is being deleted, is gone: {}", self.message);
+        self
+    }
+
     /// The API server would refuse it.
     pub fn refuse(message: impl Into<String>) -> Self {
         Self::new(Action::Refuse, message, Vec::new())

@@ -16,7 +16,7 @@ use self::inputs::Sources;
 use self::item::{Item, Report, Verdict};
 use self::load::{DEFAULT_NAMESPACE, Loaded, load};
 use self::secrets::Secrets;
-use self::subject::{of_cluster, of_files};
+use self::subject::{Subject, of_cluster, of_files};
 use super::cluster::{Cluster, Listed, Scope, Unlisted};
 use super::credentials::Own;
 use super::service::Service;
@@ -24,6 +24,7 @@ use super::{Exit, Failure, Outcome, Output, check, warn};
 use crate::api::VodMessageCallback;
 use crate::cli::{OutputFormat, PlanArgs};
 use crate::manifests::{self, Source};
+use crate::reconcile::secret_refs::referenced;
 
 /// Plans, and prints the plan.
 ///
@@ -61,8 +62,10 @@ pub async fn run(args: &PlanArgs) -> Outcome {
         None => Vec::new(),
     };
     let own = Own::find(&args.account).await?;
+    let secrets = Secrets::new(loaded.secrets, cluster.clone());
     let (subjects, others) = if from_files {
-        of_files(loaded.resources, stored)
+        let (subjects, others) = of_files(loaded.resources, stored);
+        with_users_of_changed_secrets(&secrets, subjects, others).await
     } else {
         let scope = cluster
             .as_ref()
@@ -72,7 +75,6 @@ pub async fn run(args: &PlanArgs) -> Outcome {
     if subjects.is_empty() {
         warn("there is no VodMessageCallback to plan");
     }
-    let secrets = Secrets::new(loaded.secrets, cluster);
     let sources = Sources {
         service: &service,
         secrets: &secrets,
@@ -82,6 +84,24 @@ pub async fn run(args: &PlanArgs) -> Outcome {
     let exit = exit(&report);
     Output::stdout().result(args.output.output, &text::text(&report), &report)?;
     Ok(exit)
+}
+
+/// Resources of the cluster whose Secret a file changes are planned too: applying the file reaches them.
+async fn with_users_of_changed_secrets(
+    secrets: &Secrets,
+    mut subjects: Vec<Subject>,
+    others: Vec<Subject>,
+) -> (Vec<Subject>, Vec<Subject>) {
+    let (mut users, mut rest) = (Vec::new(), Vec::new());
+    for other in others {
+        let changes = secrets
+            .any_changes(&other.name.namespace, &referenced(&other.spec))
+            .await;
+        if changes { &mut users } else { &mut rest }.push(other);
+    }
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    subjects.extend(users);
+    (subjects, rest)
 }
 
 /// What `check` finds wrong with the resources of the files. Secrets are judged later, with those of the cluster; and
@@ -152,7 +172,8 @@ async fn stored(
             Vec::new()
         }
         Err(Unlisted::Forbidden(_)) if !args.all_namespaces => {
-            let mut namespaces: HashSet<String> = loaded.resources.iter().map(|r| r.name.namespace.clone()).collect();
+            let named = loaded.resources.iter().map(|r| &r.name).chain(loaded.secrets.keys());
+            let mut namespaces: HashSet<String> = named.map(|name| name.namespace.clone()).collect();
             if !from_files {
                 namespaces.insert(args.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()));
             }

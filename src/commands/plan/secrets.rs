@@ -63,6 +63,22 @@ impl Secrets {
         Arc::clone(found.await)
     }
 
+    /// Whether applying the files changes one of these Secrets.
+    pub async fn any_changes(&self, namespace: &str, names: &[String]) -> bool {
+        for name in names {
+            let name = ObjectName {
+                namespace: namespace.to_owned(),
+                name: name.clone(),
+            };
+            let is_changed =
+                |found: &Result<Known, Trouble>| found.as_ref().is_ok_and(|known| known.version == TO_COME);
+            if self.files.contains_key(&name) && is_changed(&*self.get(&name).await) {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn read(&self, name: &ObjectName) -> Result<Known, Trouble> {
         let stored = self.stored(name).await;
         match (self.files.get(name), stored) {

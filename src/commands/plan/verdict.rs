@@ -11,13 +11,13 @@ use tokio::sync::OnceCell;
 
 use super::inputs::{Access, Inputs, Sources, denied, stall};
 use super::item::{Action, Item, Verdict};
-use super::owners::Owners;
+use super::owners::{Before, Owners};
 use super::subject::Subject;
 use crate::api::{AppliedSetting, ManagementPolicy, VodMessageCallbackSpec, rules};
 use crate::cloud::{CallError, ErrorClass};
 use crate::commands::warn;
 use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingRegion};
-use crate::ownership::{ObjectName, SettingKey};
+use crate::ownership::SettingKey;
 use crate::reconcile::convert;
 use crate::reconcile::decide::{Cause, Cleanup, OwedReadBack, Plan};
 use crate::reconcile::facts::{self, Facts, Known, UnnamedSet};
@@ -45,17 +45,22 @@ pub async fn plan(sources: &Sources<'_>, subjects: Vec<Subject>, others: &[Subje
     say_who_stands_in(&asked);
     let mut owners = Owners::default();
     for (subject, first) in subjects.iter().zip(&asked) {
-        owners.add(&subject.name, &subject.spec, &subject.birth, first.account.as_ref());
+        owners.add(subject, first.account.as_ref());
     }
     add_others(sources, &mut owners, &subjects, others).await;
     let owners: Vec<_> = subjects
         .iter()
         .map(|subject| owners.owner_before(&subject.birth))
         .collect();
+    let all = || subjects.iter().chain(others);
     let reads = Reads::default();
     let progress = Progress::new(subjects.len());
     let items = stream::iter(subjects.iter().zip(asked).zip(owners)).map(|((subject, first), owner)| {
         let (reads, progress) = (&reads, &progress);
+        let predecessor = match &owner {
+            Some(Before::Predecessor(name)) => all().find(|other| other.name == *name),
+            _ => None,
+        };
         async move {
             let account = first
                 .account
@@ -63,7 +68,8 @@ pub async fn plan(sources: &Sources<'_>, subjects: Vec<Subject>, others: &[Subje
                 .and_then(AccountKey::account)
                 .map(|id| id.0.clone());
             let verdict = match first.next {
-                Ok(next) => last(sources, subject, next, owner, reads).await,
+                Ok(Next::Apply(inputs)) => apply(sources, subject, &inputs, owner, predecessor, reads).await,
+                Ok(Next::Remove(access)) => remove(sources, subject, &access, owner, reads).await,
                 Err(verdict) => verdict,
             };
             progress.one_more();
@@ -173,30 +179,49 @@ async fn add_others(sources: &Sources<'_>, owners: &mut Owners, subjects: &[Subj
     });
     let asked: Vec<_> = asked.buffered(AT_ONCE).collect().await;
     for (other, account) in asked {
-        owners.add(&other.name, &other.spec, &other.birth, account.as_ref());
+        owners.add(other, account.as_ref());
     }
 }
 
-async fn last(
+async fn apply(
     sources: &Sources<'_>,
     subject: &Subject,
-    next: Next,
-    owner: Option<ObjectName>,
+    inputs: &Inputs,
+    owner: Option<Before>,
+    predecessor: Option<&Subject>,
     reads: &Reads,
 ) -> Verdict {
-    match (next, owner) {
-        (Next::Remove(_), Some(owner)) => {
-            Verdict::none(&format!("the resource goes; its setting belongs to {owner} and stays"))
+    if let Some(Before::Owner(owner)) = owner {
+        return stall(facts::lost_to(&owner));
+    }
+    let read = reads.get(sources, &inputs.access).await;
+    let live = match read.as_ref() {
+        Ok(live) => live.as_ref(),
+        Err(error) => return failed(inputs.access.is_callers, error),
+    };
+    match predecessor {
+        None => decided(subject, inputs, live),
+        Some(predecessor) => {
+            let takes_it_along = cleanup(predecessor, live) == Cleanup::Delete;
+            let left = live.filter(|_| !takes_it_along);
+            decided(subject, inputs, left).once_gone(&predecessor.name)
         }
-        (Next::Apply(_), Some(owner)) => stall(facts::lost_to(&owner)),
-        (Next::Apply(inputs), None) => match reads.get(sources, &inputs.access).await.as_ref() {
-            Ok(live) => decided(subject, &inputs, live.as_ref()),
-            Err(error) => failed(inputs.access.is_callers, error),
-        },
-        (Next::Remove(access), None) => match reads.get(sources, &access).await.as_ref() {
-            Ok(live) => removed(subject, &access, live.as_ref()),
-            Err(error) => failed(access.is_callers, error),
-        },
+    }
+}
+
+async fn remove(
+    sources: &Sources<'_>,
+    subject: &Subject,
+    access: &Access,
+    owner: Option<Before>,
+    reads: &Reads,
+) -> Verdict {
+    if let Some(Before::Owner(owner) | Before::Predecessor(owner)) = owner {
+        return Verdict::none(&format!("the resource goes; its setting belongs to {owner} and stays"));
+    }
+    match reads.get(sources, access).await.as_ref() {
+        Ok(live) => removed(subject, access, live.as_ref()),
+        Err(error) => failed(access.is_callers, error),
     }
 }
 
@@ -254,13 +279,16 @@ fn removed(subject: &Subject, access: &Access, live: Option<&LiveSetting>) -> Ve
             "the resource goes; its credentials now belong to another account, and the old one's setting stays",
         );
     }
-    let cleanup = facts::removal(&settings_to_remove(subject), &status, live);
-    match &cleanup {
+    match &cleanup(subject, live) {
         Cleanup::NotOurs(_) if status.applied.is_none() => {
             Verdict::none("the resource goes; what is set is none of its own and stays")
         }
         cleanup => Verdict::of_cleanup(cleanup),
     }
+}
+
+fn cleanup(subject: &Subject, live: Option<&LiveSetting>) -> Cleanup {
+    facts::removal(&settings_to_remove(subject), &subject.status(), live)
 }
 
 /// What a process would look for that has not watched the resource from its creation.
