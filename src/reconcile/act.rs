@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::object_state::{Live, Sets};
-use super::observe::Inputs;
+use super::observe::Wanted;
 use super::pass::Pass;
 use crate::cloud::Operation;
 use crate::domain::{KeyForm, ReadBack};
@@ -38,22 +38,22 @@ pub struct Change {
 pub async fn set(
     pass: &Pass,
     turn: &Turn,
-    inputs: &Inputs,
+    wanted: &Wanted,
     form: Option<KeyForm>,
     change: &Change,
 ) -> Result<Applied, Failure> {
-    let (ctx, access) = (&pass.ctx, &inputs.access);
-    let parameters = inputs.wanted.to_parameters(&access.app);
+    let (ctx, access) = (&pass.ctx, &wanted.access);
+    let parameters = wanted.setting.to_parameters(&access.app);
     let about_to_send = || {
-        let wanted = pass.is_still_wanted();
-        if wanted {
+        let is_wanted = pass.is_still_wanted();
+        if is_wanted {
             let mut state = pass.entry.lock();
             state.sets = Sets::Sent;
             // Until the answer is here it is not known what the service holds.
             state.live = Live::Unknown;
-            pass.seen().sent = Some(inputs.wanted_applied.clone());
+            pass.seen().sent = Some(wanted.applied.clone());
         }
-        wanted
+        is_wanted
     };
     let result = ctx.service.set(access, turn, &parameters, &about_to_send).await;
     let request_id = match result {
@@ -73,7 +73,7 @@ pub async fn set(
     };
     pass.seen().sent = None;
     log_change(pass, access, Operation::Set, change, &request_id);
-    let read_back = match read_back(pass, turn, inputs, form).await {
+    let read_back = match read_back(pass, turn, wanted, form).await {
         Ok(read_back) => {
             pass.note_live(Live::Known);
             Some(read_back)
@@ -89,12 +89,12 @@ pub async fn set(
     Ok(Applied { request_id, read_back })
 }
 
-async fn read_back(pass: &Pass, turn: &Turn, inputs: &Inputs, form: Option<KeyForm>) -> Result<ReadBack, Unserved> {
-    let live = read(pass, turn, &inputs.access).await?;
-    match inputs.wanted.judge_read_back((*live).as_ref(), form, false) {
+async fn read_back(pass: &Pass, turn: &Turn, wanted: &Wanted, form: Option<KeyForm>) -> Result<ReadBack, Unserved> {
+    let live = read(pass, turn, &wanted.access).await?;
+    match wanted.setting.judge_read_back((*live).as_ref(), form, false) {
         ReadBack::Doubtful => {
-            let live = read_again(pass, turn, &inputs.access).await?;
-            Ok(inputs.wanted.judge_read_back((*live).as_ref(), form, true))
+            let live = read_again(pass, turn, &wanted.access).await?;
+            Ok(wanted.setting.judge_read_back((*live).as_ref(), form, true))
         }
         judged @ (ReadBack::Held { .. } | ReadBack::Foreign(_)) => Ok(judged),
     }

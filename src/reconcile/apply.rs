@@ -10,7 +10,7 @@ use super::facts::{self, Facts, Known};
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Live;
-use super::observe::{self, Inputs};
+use super::observe::{self, Wanted};
 use super::pass::Pass;
 use super::report::StatusUpdate;
 use super::{act, failure_status, finalizer, warnings};
@@ -93,14 +93,14 @@ fn spec_warnings(pass: &Pass) -> Vec<Notice> {
 pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> {
     let ctx = &pass.ctx;
     let asked_at = Instant::now();
-    let inputs = Box::pin(observe::inputs(pass, turn)).await?;
-    let access = &inputs.access;
+    let wanted = Box::pin(observe::wanted(pass, turn)).await?;
+    let access = &wanted.access;
     {
         let mut seen = pass.seen();
         seen.resolved = true;
         seen.accepted = access.account.account().is_some();
     }
-    let (moved, left_behind) = moved_account(pass, &inputs);
+    let (moved, left_behind) = moved_account(pass, &wanted);
     let note_account = || {
         let mut seen = pass.seen();
         seen.learned = Learned::of(&access.account);
@@ -130,8 +130,8 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         generation: pass.inputs.generation,
         status: &pass.status,
         account_before: account_before.as_deref(),
-        wanted: &inputs.wanted,
-        wanted_applied: &inputs.wanted_applied,
+        wanted: &wanted.setting,
+        wanted_applied: &wanted.applied,
         account: &access.account,
     });
     let observed = facts.observed(match known {
@@ -171,7 +171,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         plan => (plan, live),
     };
     let live = live.as_deref().and_then(Option::as_ref);
-    let mut update = Box::pin(execute(pass, turn, &inputs, plan, live)).await?;
+    let mut update = Box::pin(execute(pass, turn, &wanted, plan, live)).await?;
     if pass.resource.spec.management_policy != ManagementPolicy::Observe {
         update.unconfirmed = Some(None);
     }
@@ -202,9 +202,9 @@ fn not_before(pass: &Pass, asked_at: Instant) -> Instant {
 }
 
 /// Credentials that now belong to another account leave the old account's setting behind.
-fn moved_account(pass: &Pass, inputs: &Inputs) -> (bool, Option<Notice>) {
+fn moved_account(pass: &Pass, wanted: &Wanted) -> (bool, Option<Notice>) {
     let before = pass.account();
-    let Some((old, new)) = facts::moved_account(before.as_deref(), &inputs.access.account) else {
+    let Some((old, new)) = facts::moved_account(before.as_deref(), &wanted.access.account) else {
         return (false, None);
     };
     let spec = &pass.resource.spec;

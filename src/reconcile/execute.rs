@@ -9,7 +9,7 @@ use super::convert;
 use super::decide::{Cause, Plan};
 use super::drift::{Drift, found_words};
 use super::failure::Failure;
-use super::observe::Inputs;
+use super::observe::Wanted;
 use super::pass::Pass;
 use super::report::StatusUpdate;
 use crate::api::{AppliedSetting, DriftOutcome, LastError};
@@ -27,21 +27,21 @@ const READ_BACK_DUE: &str =
 pub async fn execute(
     pass: &Pass,
     turn: &Turn,
-    inputs: &Inputs,
+    wanted: &Wanted,
     plan: Plan,
     live: Option<&LiveSetting>,
 ) -> Result<StatusUpdate, Failure> {
     match plan {
         Plan::Set(Cause::First { replacing }) => {
-            let mut update = set(pass, turn, inputs, "first", found_words(&replacing), Reason::Applied).await?;
+            let mut update = set(pass, turn, wanted, "first", found_words(&replacing), Reason::Applied).await?;
             if !replacing.is_empty() {
                 let notice = Notice::warning(EventReason::Replacing, replaced_words(&replacing));
                 update.events.insert(0, notice);
             }
             Ok(update)
         }
-        Plan::Set(Cause::Change) => set(pass, turn, inputs, "change", String::new(), Reason::Applied).await,
-        Plan::Set(Cause::Drift(found)) => correct(pass, turn, inputs, found).await,
+        Plan::Set(Cause::Change) => set(pass, turn, wanted, "change", String::new(), Reason::Applied).await,
+        Plan::Set(Cause::Drift(found)) => correct(pass, turn, wanted, found).await,
         // The second read decides, so this plan is never carried out.
         Plan::ReadAgain => Ok(StatusUpdate::default()),
         Plan::Adopt(baseline) => {
@@ -51,7 +51,7 @@ pub async fn execute(
                     Reason::InSync,
                     "the service already held what the spec says",
                 )),
-                applied: Some(inputs.wanted_applied.clone()),
+                applied: Some(wanted.applied.clone()),
                 reported: Some(Some(convert::reported(&baseline))),
                 ..StatusUpdate::default()
             })
@@ -66,13 +66,13 @@ pub async fn execute(
                 Reason::InSync
             };
             Ok(StatusUpdate {
-                applied: Some(inputs.wanted_applied.clone()),
+                applied: Some(wanted.applied.clone()),
                 reported: baseline.map(|baseline| Some(convert::reported(&baseline))),
                 ..said(Outcome::new(reason, words(reason)))
             })
         }
         Plan::TakeBaseline { reworded, baseline } => Ok(StatusUpdate {
-            applied: Some(inputs.wanted_applied.clone()),
+            applied: Some(wanted.applied.clone()),
             reported: Some(Some(convert::reported(&baseline))),
             events: rewritten_notice(&reworded).into_iter().collect(),
             ..said(Outcome::new(Reason::Applied, words(Reason::Applied)))
@@ -149,7 +149,7 @@ fn left_as_found(pass: &Pass, reason: Reason, message: String, found: Vec<FieldD
 async fn set(
     pass: &Pass,
     turn: &Turn,
-    inputs: &Inputs,
+    wanted: &Wanted,
     why: &'static str,
     fields: String,
     reason: Reason,
@@ -157,7 +157,7 @@ async fn set(
     let change = Change { why, fields };
     let form = pass.status.reported.as_ref().and_then(convert::baseline);
     let form = form.and_then(|baseline| baseline.key_form);
-    let done = Box::pin(act::set(pass, turn, inputs, form, &change)).await?;
+    let done = Box::pin(act::set(pass, turn, wanted, form, &change)).await?;
     // An event would say again what the status says, one write more for each resource; a correction is said, because
     // the next check writes over it.
     let corrected = (reason == Reason::DriftCorrected).then(|| {
@@ -166,7 +166,7 @@ async fn set(
     });
     let set = StatusUpdate {
         request_id: Some(done.request_id),
-        applied: Some(inputs.wanted_applied.clone()),
+        applied: Some(wanted.applied.clone()),
         ..StatusUpdate::default()
     };
     let was_read_back = done.read_back.is_some();
@@ -212,7 +212,7 @@ fn not_held(set: StatusUpdate, found: &[FieldDifference]) -> StatusUpdate {
 async fn correct(
     pass: &Pass,
     turn: &Turn,
-    inputs: &Inputs,
+    wanted: &Wanted,
     found: Vec<FieldDifference>,
 ) -> Result<StatusUpdate, Failure> {
     let now = Instant::now();
@@ -239,7 +239,7 @@ async fn correct(
     };
     let fields = found_words(&drift.found);
     pass.seen().drift = Some(drift.found.clone());
-    let mut update = set(pass, turn, inputs, "drift", fields, Reason::DriftCorrected).await?;
+    let mut update = set(pass, turn, wanted, "drift", fields, Reason::DriftCorrected).await?;
     pass.seen().drift = None;
     let held = update
         .outcome

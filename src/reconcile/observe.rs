@@ -16,19 +16,19 @@ use crate::ownership::{ObjectName, Ownership};
 use crate::service::{Access, Source, Turn};
 use crate::status::Reason;
 
-/// What the resource's own inputs say: no call to VOD was made for it.
-pub struct Inputs {
-    /// The setting that is asked for.
-    pub wanted: Setting,
+/// What the resource asks for, by itself and its Secrets: no call to VOD was made for it.
+pub struct Wanted {
+    /// The setting.
+    pub setting: Setting,
     /// The same in the status's terms.
-    pub wanted_applied: AppliedSetting,
+    pub applied: AppliedSetting,
     /// How to talk to the service.
     pub access: Access,
 }
 
 /// Reads the Secrets and finds the credentials, the account and the address. What was read is noted in the pass, also
 /// when a later step fails.
-pub async fn inputs(pass: &Pass, turn: &Turn) -> Result<Inputs, Failure> {
+pub async fn wanted(pass: &Pass, turn: &Turn) -> Result<Wanted, Failure> {
     let spec = &pass.resource.spec;
     let key_ref = secret_refs::key_ref(spec);
     let credentials = secret_refs::credentials_name(spec);
@@ -50,10 +50,9 @@ pub async fn inputs(pass: &Pass, turn: &Turn) -> Result<Inputs, Failure> {
     let key_version = key_ref
         .zip(of_key)
         .map(|(_, values)| values.observed.resource_version.clone());
-    let wanted = facts::wanted(spec, key)?;
-    Ok(Inputs {
-        wanted,
-        wanted_applied: convert::applied(spec, key_version.as_deref()),
+    Ok(Wanted {
+        setting: facts::wanted(spec, key)?,
+        applied: convert::applied(spec, key_version.as_deref()),
         access: access(pass, turn, base).await?,
     })
 }
