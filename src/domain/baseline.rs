@@ -23,18 +23,26 @@ pub enum ReadBack {
         /// What is no drift from now on.
         baseline: Baseline,
     },
-    /// It looks like another setting: an answer from before, or somebody else's. To be read once more.
-    Doubtful,
-    /// It is another setting, also when it was read again.
+    /// It is another setting.
     Foreign(Vec<FieldDifference>),
 }
 
 impl Setting {
-    /// Judges the first read after a Set, or with `again` the second. `form` is how the service showed the key before.
+    /// Whether the first read after a Set looks like another setting: an answer from before, or somebody else's. It is
+    /// to be read once more. `form` is how the service showed the key before.
+    pub fn doubts_read_back(&self, live: Option<&LiveSetting>, form: Option<KeyForm>) -> bool {
+        matches!(self.read_back(live, form, false), ReadBack::Foreign(_))
+    }
+
+    /// Judges a read after a Set that is not doubted, or the second one.
     ///
     /// Another text than the key, shown twice in a row right after our own Set, is how the service shows this key: a
     /// correction would find the same again, without end. Only where it has shown keys in clear is it somebody's else.
-    pub fn judge_read_back(&self, live: Option<&LiveSetting>, form: Option<KeyForm>, again: bool) -> ReadBack {
+    pub fn judge_read_back(&self, live: Option<&LiveSetting>, form: Option<KeyForm>) -> ReadBack {
+        self.read_back(live, form, true)
+    }
+
+    fn read_back(&self, live: Option<&LiveSetting>, form: Option<KeyForm>, again: bool) -> ReadBack {
         let found = self.differences(live, None);
         let none = LiveSetting::default();
         let live = live.unwrap_or(&none);
@@ -48,9 +56,6 @@ impl Setting {
             }
         };
         if found.iter().any(another) {
-            if !again {
-                return ReadBack::Doubtful;
-            }
             return ReadBack::Foreign(found.into_iter().filter(another).collect());
         }
         ReadBack::Held {

@@ -91,13 +91,12 @@ pub async fn set(
 
 async fn read_back(pass: &Pass, turn: &Turn, wanted: &Wanted, form: Option<KeyForm>) -> Result<ReadBack, Unserved> {
     let live = read(pass, turn, &wanted.access).await?;
-    match wanted.setting.judge_read_back((*live).as_ref(), form, false) {
-        ReadBack::Doubtful => {
-            let live = read_again(pass, turn, &wanted.access).await?;
-            Ok(wanted.setting.judge_read_back((*live).as_ref(), form, true))
-        }
-        judged @ (ReadBack::Held { .. } | ReadBack::Foreign(_)) => Ok(judged),
-    }
+    let live = if wanted.setting.doubts_read_back((*live).as_ref(), form) {
+        read_again(pass, turn, &wanted.access).await?
+    } else {
+        live
+    };
+    Ok(wanted.setting.judge_read_back((*live).as_ref(), form))
 }
 
 /// Reads the setting once more, a moment later: what was read before may be of before.

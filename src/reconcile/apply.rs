@@ -3,7 +3,6 @@
 use tokio::time::Instant;
 
 use super::claims::{self, Learned};
-use super::decide::{OwedReadBack, Plan};
 use super::due::Due;
 use super::execute::execute;
 use super::facts::{self, Facts, Known};
@@ -134,10 +133,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         wanted_applied: &wanted.applied,
         account: &access.account,
     });
-    let observed = facts.observed(match known {
-        Live::ReadBackDue => OwedReadBack::First,
-        Live::Known | Live::Unknown => OwedReadBack::No,
-    });
+    let observed = facts.observed(known == Live::ReadBackDue);
     let live = if observed.needs_live(known == Live::Known) {
         let read = ctx.service.get(access, turn, not_before(pass, asked_at));
         // Whatever the live setting is, a resource that may change it holds the finalizer first: the two waits do not
@@ -159,17 +155,16 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         Box::pin(finalizer::put_on(ctx, &pass.resource, &pass.entry)).await?;
         None
     };
-    let (plan, live) = match observed.decide(live.as_deref().map(Option::as_ref)) {
-        Plan::ReadAgain => {
-            // Where that fails it is still owed.
-            let live = act::read_again(pass, turn, access)
+    let live = match live {
+        // Where that fails it is still owed.
+        Some(live) if observed.is_doubtful((*live).as_ref()) => Some(
+            act::read_again(pass, turn, access)
                 .await
-                .inspect_err(|_| pass.note_live(known))?;
-            let again = facts.observed(OwedReadBack::Second);
-            (again.decide(Some((*live).as_ref())), Some(live))
-        }
-        plan => (plan, live),
+                .inspect_err(|_| pass.note_live(known))?,
+        ),
+        live => live,
     };
+    let plan = observed.decide(live.as_deref().map(Option::as_ref));
     let live = live.as_deref().and_then(Option::as_ref);
     let mut update = Box::pin(execute(pass, turn, &wanted, plan, live)).await?;
     if pass.resource.spec.management_policy != ManagementPolicy::Observe {

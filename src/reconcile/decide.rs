@@ -55,17 +55,6 @@ pub fn holds(status: &VodMessageCallbackStatus, generation: i64) -> bool {
     status.observed_generation == Some(generation) && ready_reason(&status.conditions).is_some_and(Reason::is_ready)
 }
 
-/// Whether the setting must still be read back after a Set of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwedReadBack {
-    /// No.
-    No,
-    /// It was not read since.
-    First,
-    /// It was read once and not believed.
-    Second,
-}
-
 /// Everything the decision rests on.
 #[derive(Clone, Debug)]
 pub struct Observed<'a> {
@@ -81,8 +70,8 @@ pub struct Observed<'a> {
     pub baseline: Option<&'a Baseline>,
     /// Whether the AuthKey is the one that was applied.
     pub key: KeyStanding,
-    /// Whether this read is the read-back after a Set.
-    pub owed: OwedReadBack,
+    /// Whether the live setting is the read-back after a Set of this process.
+    pub is_read_back: bool,
     /// What to do about differences.
     pub policy: ManagementPolicy,
 }
@@ -117,8 +106,6 @@ pub enum Plan {
         /// What is no drift from now on.
         baseline: Baseline,
     },
-    /// The read-back is doubtful: read once more, a second later.
-    ReadAgain,
     /// It differs, and the policy is to say so.
     ReportDrift(Vec<FieldDifference>),
     /// Nothing is ever changed; this is what was found.
@@ -161,24 +148,29 @@ impl Observed<'_> {
                 (Some(_) | None, Some(_)) => Plan::Set(Cause::Change),
             };
         }
-        if self.key == KeyStanding::Pending && !live.is_some_and(|live| self.key_is_seen_in(live)) {
+        if self.lacks_the_key(live) {
             return Plan::Set(Cause::Change);
         }
-        match self.owed {
-            OwedReadBack::No => {}
-            OwedReadBack::First | OwedReadBack::Second => {
-                let again = self.owed == OwedReadBack::Second;
-                match self.wanted.judge_read_back(live, self.known_key_form(), again) {
-                    ReadBack::Held { reworded, baseline } => return Plan::TakeBaseline { reworded, baseline },
-                    ReadBack::Doubtful => return Plan::ReadAgain,
-                    ReadBack::Foreign(found) => return self.on_difference(found),
-                }
-            }
+        if self.is_read_back {
+            return match self.wanted.judge_read_back(live, self.known_key_form()) {
+                ReadBack::Held { reworded, baseline } => Plan::TakeBaseline { reworded, baseline },
+                ReadBack::Foreign(found) => self.on_difference(found),
+            };
         }
         if found.is_empty() {
             return Plan::InSync(live.and_then(|live| self.better_baseline(live, baseline)));
         }
         self.on_difference(found)
+    }
+
+    /// Whether `live` is a read-back that is not believed yet: to be read once more, a second later, before it decides.
+    pub fn is_doubtful(&self, live: Option<&LiveSetting>) -> bool {
+        let counts = self.policy != ManagementPolicy::Observe && self.same_as_applied() && !self.lacks_the_key(live);
+        self.is_read_back && counts && self.wanted.doubts_read_back(live, self.known_key_form())
+    }
+
+    fn lacks_the_key(&self, live: Option<&LiveSetting>) -> bool {
+        self.key == KeyStanding::Pending && !live.is_some_and(|live| self.key_is_seen_in(live))
     }
 
     /// A setting that equals the spec word for word is a better baseline than one that does not, or than none. It is not

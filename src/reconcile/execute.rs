@@ -42,8 +42,6 @@ pub async fn execute(
         }
         Plan::Set(Cause::Change) => set(pass, turn, wanted, "change", String::new(), Reason::Applied).await,
         Plan::Set(Cause::Drift(found)) => correct(pass, turn, wanted, found).await,
-        // The second read decides, so this plan is never carried out.
-        Plan::ReadAgain => Ok(StatusUpdate::default()),
         Plan::Adopt(baseline) => {
             in_sync(pass);
             Ok(StatusUpdate {
@@ -173,8 +171,8 @@ async fn set(
     let (baseline, reworded) = match done.read_back {
         Some(ReadBack::Held { reworded, baseline }) => (Some(baseline), reworded),
         Some(ReadBack::Foreign(found)) => return Ok(not_held(set, &found)),
-        // One that is doubtful was read again; without one it is due.
-        Some(ReadBack::Doubtful) | None => (None, Vec::new()),
+        // It is due.
+        None => (None, Vec::new()),
     };
     Ok(StatusUpdate {
         outcome: Some(Outcome::new(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 
 use super::convert;
-use super::decide::{self, Cleanup, KeyStanding, Observed, Ours, OwedReadBack};
+use super::decide::{self, Cleanup, KeyStanding, Observed, Ours};
 use super::failure::Failure;
 use crate::api::{AppliedSetting, DeletionPolicy, ManagementPolicy, VodMessageCallbackSpec, VodMessageCallbackStatus};
 use crate::credentials::{Credentials, from_secret_data};
@@ -121,8 +121,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// To decide with; `owed`: whether the live setting is a read-back.
-    pub fn observed(&self, owed: OwedReadBack) -> Observed<'_> {
+    /// To decide with; `is_read_back`: whether the live setting is the read-back after a Set of this process.
+    pub fn observed(&self, is_read_back: bool) -> Observed<'_> {
         Observed {
             wanted: self.wanted,
             wanted_applied: self.wanted_applied,
@@ -130,7 +130,7 @@ impl<'a> Facts<'a> {
             unconfirmed: self.unconfirmed,
             baseline: self.baseline.as_ref(),
             key: self.key,
-            owed,
+            is_read_back,
             policy: self.policy,
         }
     }

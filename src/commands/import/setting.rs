@@ -6,7 +6,7 @@ use crate::api::{
 };
 use crate::domain::{AppId, AuthKey, Field, LiveSetting, Region};
 use crate::reconcile::convert;
-use crate::reconcile::decide::{Cause, KeyStanding, Observed, OwedReadBack, Plan};
+use crate::reconcile::decide::{Cause, KeyStanding, Observed, Plan};
 
 /// Where the Secret's manifest holds the key; also the field's default.
 const KEY: &str = "authKey";
@@ -180,7 +180,7 @@ fn set_at_first(spec: &VodMessageCallbackSpec, live: &LiveSetting) -> Option<Vec
         unconfirmed: false,
         baseline: None,
         key: KeyStanding::InForce,
-        owed: OwedReadBack::No,
+        is_read_back: false,
         policy: spec.management_policy,
     };
     match facts.decide(Some(Some(live))) {

@@ -162,7 +162,6 @@ impl Verdict {
             Plan::Adopt { .. } => Self::none("adopted without a call: the service already holds it"),
             Plan::InSync { .. } => Self::none("no change"),
             Plan::TakeBaseline { .. } => Self::none("no change; the service words it in its own way"),
-            Plan::ReadAgain => Self::none("no change; it would be read once more"),
             Plan::ReportDrift(found) => Self::new(
                 Action::Differ,
                 "left as it is, though somebody else changed it (managementPolicy: ApplyOnly)",

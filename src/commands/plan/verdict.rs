@@ -19,7 +19,7 @@ use crate::commands::warn;
 use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingRegion};
 use crate::ownership::SettingKey;
 use crate::reconcile::convert;
-use crate::reconcile::decide::{Cause, Cleanup, OwedReadBack, Plan};
+use crate::reconcile::decide::{Cause, Cleanup, Plan};
 use crate::reconcile::facts::{self, Facts, Known, UnnamedSet};
 use crate::reconcile::failure::Failure;
 use crate::schedule::CONTEST_WINDOW;
@@ -237,7 +237,7 @@ fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Ve
         wanted_applied: &inputs.wanted_applied,
         account: &inputs.access.account,
     });
-    let observed = facts.observed(OwedReadBack::No);
+    let observed = facts.observed(false);
     // An operator that runs has seen the setting that it applied.
     let live_is_known = status.applied.is_some();
     let plan = observed.decide(observed.needs_live(live_is_known).then_some(live));

@@ -88,7 +88,7 @@ struct Row {
     unconfirmed: bool,
     baseline: Option<Baseline>,
     key: KeyStanding,
-    owed: OwedReadBack,
+    is_read_back: bool,
     policy: ManagementPolicy,
 }
 
@@ -98,7 +98,7 @@ fn at_rest() -> Row {
         unconfirmed: false,
         baseline: Some(baseline(&live(), Some(KeyForm::Clear))),
         key: KeyStanding::InForce,
-        owed: OwedReadBack::No,
+        is_read_back: false,
         policy: ManagementPolicy::Enforce,
     }
 }
@@ -132,10 +132,10 @@ fn rotated(form: KeyForm) -> Row {
     }
 }
 
-fn owed(owed: OwedReadBack) -> Row {
+fn read_back() -> Row {
     Row {
         baseline: None,
-        owed,
+        is_read_back: true,
         ..at_rest()
     }
 }
@@ -158,7 +158,7 @@ impl Row {
             unconfirmed: self.unconfirmed,
             baseline: self.baseline.as_ref(),
             key: self.key,
-            owed: self.owed,
+            is_read_back: self.is_read_back,
             policy: self.policy,
         }
     }
@@ -178,7 +178,6 @@ fn name(plan: &Plan) -> &'static str {
         Plan::InSync(None) => "in sync",
         Plan::InSync(Some(_)) => "in sync, new baseline",
         Plan::TakeBaseline { .. } => "baseline",
-        Plan::ReadAgain => "read again",
         Plan::ReportDrift(_) => "drift",
         Plan::ReportObserved(found) if found.is_empty() => "observed equal",
         Plan::ReportObserved(_) => "observed other",
@@ -300,36 +299,46 @@ fn what_becomes_of_drift_is_a_table() {
 
 #[test]
 fn what_is_read_back_is_believed_at_last() {
-    use OwedReadBack::{First, No, Second};
     let expanded = LiveSetting {
         event_type_list: Some("A,B,C".into()),
         ..live()
     };
     let third_form = with_key(Some("nhB9nTcrtoJr2B01QqQZ1g=="));
+    let is_doubtful = |row: &Row, live: Option<&LiveSetting>| row.facts(&wanted(), &applied()).is_doubtful(live);
+    for doubted in [Some(moved()), None, Some(third_form.clone())] {
+        assert!(is_doubtful(&read_back(), doubted.as_ref()), "{doubted:?}");
+        let overtaken = Row {
+            is_read_back: true,
+            ..changed()
+        };
+        for row in [at_rest(), overtaken, read_back().policy(ManagementPolicy::Observe)] {
+            assert!(!is_doubtful(&row, doubted.as_ref()), "{doubted:?}");
+        }
+    }
+    for believed in [live(), expanded.clone()] {
+        assert!(!is_doubtful(&read_back(), Some(&believed)), "{believed:?}");
+    }
+    let apply_only = read_back().policy(ManagementPolicy::ApplyOnly);
+    let restarted = || Row {
+        is_read_back: false,
+        ..read_back()
+    };
     check(vec![
-        ("as sent", owed(First), Some(live()), "baseline"),
-        ("in its own words", owed(First), Some(expanded.clone()), "baseline"),
-        ("of another host", owed(First), Some(moved()), "read again"),
-        ("of another host still", owed(Second), Some(moved()), "correct"),
-        (
-            "of another host still, apply only",
-            owed(Second).policy(ManagementPolicy::ApplyOnly),
-            Some(moved()),
-            "drift",
-        ),
-        ("gone", owed(First), None, "read again"),
-        ("gone still", owed(Second), None, "correct"),
-        ("a key like text", owed(First), Some(third_form.clone()), "read again"),
-        ("a key like text still", owed(Second), Some(third_form), "baseline"),
+        ("as sent", read_back(), Some(live()), "baseline"),
+        ("in its own words", read_back(), Some(expanded.clone()), "baseline"),
+        ("of another host still", read_back(), Some(moved()), "correct"),
+        ("of another host still, apply only", apply_only, Some(moved()), "drift"),
+        ("gone still", read_back(), None, "correct"),
+        ("a key like text still", read_back(), Some(third_form), "baseline"),
         // After a restart it is not known when it was applied: the spec decides.
         (
             "after a restart, equal",
-            owed(No),
+            restarted(),
             Some(live()),
             "in sync, new baseline",
         ),
-        ("after a restart, other words", owed(No), Some(expanded), "correct"),
-        ("after a restart, another host", owed(No), Some(moved()), "correct"),
+        ("after a restart, other words", restarted(), Some(expanded), "correct"),
+        ("after a restart, another host", restarted(), Some(moved()), "correct"),
     ]);
 }
 
@@ -619,11 +628,11 @@ proptest! {
         reported.event_type_list = Some(sorted.join(","));
         if slash { reported.callback_url = Some("https://x.example.com".into()); }
         let policy = if enforce { ManagementPolicy::Enforce } else { ManagementPolicy::ApplyOnly };
-        let mut row = Row { applied: Some(now.clone()), ..owed(OwedReadBack::Second).policy(policy) };
+        let mut row = Row { applied: Some(now.clone()), ..read_back().policy(policy) };
         let plan = row.facts(&wanted, &now).decide(Some(Some(&reported)));
         let Plan::TakeBaseline { baseline, .. } = plan else { panic!("{plan:?}") };
         row.baseline = Some(baseline);
-        row.owed = OwedReadBack::No;
+        row.is_read_back = false;
         prop_assert_eq!(row.facts(&wanted, &now).decide(Some(Some(&reported))), Plan::InSync(None));
     }
 
@@ -648,9 +657,8 @@ proptest! {
                     set = KEY;
                     sets += 1;
                     // Until it is read back there is no baseline.
-                    row = Row { key: KeyStanding::InForce, ..owed(OwedReadBack::First).policy(policy) };
+                    row = Row { key: KeyStanding::InForce, ..read_back().policy(policy) };
                 }
-                Plan::ReadAgain => row.owed = OwedReadBack::Second,
                 Plan::TakeBaseline { baseline, .. } | Plan::Adopt(baseline) | Plan::InSync(Some(baseline)) => {
                     row = Row { baseline: Some(baseline), ..at_rest().policy(policy) };
                 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{AppliedHttp, AppliedKeySecret, AppliedSetting, CallbackType, ManagementPolicy, MnsTarget};
 use crate::domain::{Auth, AuthKey, Baseline, LiveSetting, ReadBack, Setting, Target};
-use crate::reconcile::decide::{KeyStanding, Observed, OwedReadBack, Plan};
+use crate::reconcile::decide::{KeyStanding, Observed, Plan};
 
 const EXPANDED: &str = "FileUploadComplete,SnapshotComplete,TranscodeComplete";
 const KEYS: [&str; 3] = ["ExampleKey1", "ExampleKey2", "ExampleKey3"];
@@ -159,7 +159,7 @@ impl Memory {
             unconfirmed: false,
             baseline: self.baseline.as_ref(),
             key,
-            owed: OwedReadBack::No,
+            is_read_back: false,
             policy,
         };
         let live = facts.needs_live(known).then(|| service.get());
@@ -179,10 +179,10 @@ impl Memory {
                 assert!(!is_useless, "{cause:?}, though the service shows just this: {wanted:?}");
                 service.set(&wanted);
                 let form = self.baseline.as_ref().and_then(|baseline| baseline.key_form);
-                let judged = wanted.judge_read_back(service.get().as_ref(), form, true);
+                let judged = wanted.judge_read_back(service.get().as_ref(), form);
                 self.baseline = match judged {
                     ReadBack::Held { baseline, .. } => Some(baseline),
-                    ReadBack::Doubtful | ReadBack::Foreign(_) => None,
+                    ReadBack::Foreign(_) => None,
                 };
                 self.applied = Some(wanted_applied);
                 false
@@ -197,7 +197,6 @@ impl Memory {
                 true
             }
             Plan::ReportDrift(_) | Plan::ReportObserved(_) => true,
-            Plan::ReadAgain => false,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::api::AppliedSetting;
 use crate::cloud::Operation;
 use crate::domain::{Baseline, LiveSetting, ReadBack, Setting};
 use crate::reconcile::convert;
-use crate::reconcile::decide::{OwedReadBack, Plan};
+use crate::reconcile::decide::Plan;
 use crate::reconcile::due::RetryInputs;
 use crate::reconcile::facts::{Facts, Known};
 use crate::reconcile::next_action::End;
@@ -87,10 +87,7 @@ impl Pass {
             wanted_applied: &wanted_applied,
             account: &object.account,
         });
-        let observed = facts.observed(match self.live {
-            Live::ReadBackDue => OwedReadBack::First,
-            Live::Known | Live::Unknown => OwedReadBack::No,
-        });
+        let observed = facts.observed(self.live == Live::ReadBackDue);
         let live = if observed.needs_live(self.live == Live::Known) {
             let live = self.get().await?;
             self.live = Live::Known;
@@ -112,7 +109,7 @@ impl Pass {
                 Ok(said(before.unwrap_or(Reason::InSync), baseline))
             }
             Plan::TakeBaseline { baseline, .. } => Ok(said(Reason::Applied, Some(baseline))),
-            plan @ (Plan::ReadAgain | Plan::ReportDrift(_) | Plan::ReportObserved(_)) => {
+            plan @ (Plan::ReportDrift(_) | Plan::ReportObserved(_)) => {
                 let n = self.n;
                 self.term.world.lock().record.wrong(format!("{plan:?} for {n}"));
                 Err(Unserved::Outdated)
@@ -139,12 +136,12 @@ impl Pass {
         }
         result?;
         let reported = match self.get().await {
-            Ok(live) => match wanted.judge_read_back(live.as_ref(), None, false) {
-                ReadBack::Held { baseline, .. } => {
+            Ok(live) => match wanted.judge_read_back(live.as_ref(), None) {
+                ReadBack::Held { baseline, .. } if !wanted.doubts_read_back(live.as_ref(), None) => {
                     self.live = Live::Known;
                     Some(convert::reported(&baseline))
                 }
-                ReadBack::Doubtful | ReadBack::Foreign(_) => {
+                ReadBack::Held { .. } | ReadBack::Foreign(_) => {
                     self.term
                         .world
                         .lock()
