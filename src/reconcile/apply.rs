@@ -11,7 +11,7 @@ use super::next_action::End;
 use super::object_state::Live;
 use super::observe::{self, Wanted};
 use super::pass::Pass;
-use super::report::StatusUpdate;
+use super::report::{Edit, StatusUpdate};
 use super::{act, failure_status, finalizer, warnings};
 use crate::api::ManagementPolicy;
 use crate::events::{EventReason, Notice};
@@ -54,7 +54,9 @@ pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Resu
     update.endpoint = seen.endpoint;
     update.observed_secrets = Some(evidence.secrets);
     update.handled.clone_from(&pass.inputs.requested);
-    update.last_error.get_or_insert(None);
+    if update.last_error == Edit::Keep {
+        update.last_error = Edit::Clear;
+    }
     update.events.splice(0..0, spec_warnings(pass));
     let reason = update.outcome.as_ref().map(|outcome| outcome.reason);
     pass.report(update).await;
@@ -168,7 +170,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     let live = live.as_deref().and_then(Option::as_ref);
     let mut update = Box::pin(execute(pass, turn, &wanted, plan, live)).await?;
     if pass.resource.spec.management_policy != ManagementPolicy::Observe {
-        update.unconfirmed = Some(None);
+        update.unconfirmed = Edit::Clear;
     }
     if let Some(outcome) = &mut update.outcome {
         outcome.credentials_note.clone_from(&access.account_note);

@@ -9,6 +9,7 @@ use kube::{Api, ResourceExt};
 use super::context::Context;
 use super::failure::Failure;
 use super::pass::Pass;
+use super::report::Edit;
 use super::resource_version::version_of;
 use super::secret_index::SecretVersion;
 use super::{observe, secret_refs};
@@ -66,8 +67,8 @@ impl Learned {
 /// What the status says of the account and of the Secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// The account; `Some(None)`: none any more.
-    pub account: Option<Option<String>>,
+    /// The account.
+    pub account: Edit<String>,
     /// The Secrets, by version.
     pub secrets: Vec<ObservedSecret>,
 }
@@ -85,10 +86,9 @@ pub fn evidence(
     let same = version_of(&read, name) == before;
     let mut secrets = read;
     let account = match learned {
-        Learned::Account(id) => Some(Some(id)),
-        Learned::Refused => Some(None),
-        Learned::Unnamed if same => None,
-        Learned::Unnamed => Some(None),
+        Learned::Account(id) => Edit::To(id),
+        Learned::Unnamed if same => Edit::Keep,
+        Learned::Unnamed | Learned::Refused => Edit::Clear,
         Learned::Nothing => {
             // The version that the account was proven with stays beside it; the other one is looked at again.
             if status.account_id.is_some() {
@@ -98,7 +98,7 @@ pub fn evidence(
                     resource_version: version.to_owned(),
                 }));
             }
-            None
+            Edit::Keep
         }
     };
     Evidence { account, secrets }

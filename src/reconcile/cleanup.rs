@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Sets;
 use super::pass::Pass;
-use super::report::{StatusUpdate, last_error};
+use super::report::{Edit, StatusUpdate, last_error};
 use super::{claims, convert, crd_going, facts, finalizer, observe};
 use crate::api::{AppliedSetting, DeletionPolicy};
 use crate::events::{EventReason, Notice};
@@ -212,7 +212,7 @@ fn waiting(failure: &Failure) -> StatusUpdate {
     let message = format!("{HELD_UP}{bound}: {}", told.message);
     StatusUpdate {
         outcome: Some(Outcome::new(told.reason, message.clone())),
-        last_error: last_error(failure, Timestamp::now()).map(Some),
+        last_error: Edit::To(last_error(&told, Timestamp::now())),
         events: vec![Notice::warning(EventReason::of(told.reason), message)],
         ..StatusUpdate::default()
     }

@@ -11,7 +11,7 @@ use super::drift::{Drift, found_words};
 use super::failure::Failure;
 use super::observe::Wanted;
 use super::pass::Pass;
-use super::report::StatusUpdate;
+use super::report::{Edit, StatusUpdate};
 use crate::api::{AppliedSetting, DriftOutcome, LastError};
 use crate::domain::{FieldDifference, LiveSetting, ReadBack};
 use crate::events::{EventReason, Notice};
@@ -50,7 +50,7 @@ pub async fn execute(
                     "the service already held what the spec says",
                 )),
                 applied: Some(wanted.applied.clone()),
-                reported: Some(Some(convert::reported(&baseline))),
+                reported: Edit::To(convert::reported(&baseline)),
                 ..StatusUpdate::default()
             })
         }
@@ -65,13 +65,13 @@ pub async fn execute(
             };
             Ok(StatusUpdate {
                 applied: Some(wanted.applied.clone()),
-                reported: baseline.map(|baseline| Some(convert::reported(&baseline))),
+                reported: baseline.map_or(Edit::Keep, |baseline| Edit::To(convert::reported(&baseline))),
                 ..said(Outcome::new(reason, words(reason)))
             })
         }
         Plan::TakeBaseline { reworded, baseline } => Ok(StatusUpdate {
             applied: Some(wanted.applied.clone()),
-            reported: Some(Some(convert::reported(&baseline))),
+            reported: Edit::To(convert::reported(&baseline)),
             events: rewritten_notice(&reworded).into_iter().collect(),
             ..said(Outcome::new(Reason::Applied, words(Reason::Applied)))
         }),
@@ -89,7 +89,7 @@ pub async fn execute(
             Ok(StatusUpdate {
                 forget_applied: is_given_up,
                 applied,
-                reported: Some(reported),
+                reported: reported.into(),
                 ..observed(pass, found)
             })
         }
@@ -179,7 +179,7 @@ async fn set(
             reason,
             if was_read_back { words(reason) } else { READ_BACK_DUE },
         )),
-        reported: Some(baseline.as_ref().map(convert::reported)),
+        reported: baseline.as_ref().map(convert::reported).into(),
         events: corrected.into_iter().chain(rewritten_notice(&reworded)).collect(),
         ..set
     })
@@ -194,14 +194,14 @@ fn not_held(set: StatusUpdate, found: &[FieldDifference]) -> StatusUpdate {
     );
     StatusUpdate {
         outcome: Some(Outcome::new(Reason::ServiceUnavailable, message.clone())),
-        reported: Some(None),
-        last_error: Some(Some(LastError {
+        reported: Edit::Clear,
+        last_error: Edit::To(LastError {
             code: "ReadBackDiffers".to_owned(),
             message: message.clone(),
             request_id: set.request_id.clone(),
             http_status: None,
             time: Time(Timestamp::now()),
-        })),
+        }),
         events: vec![Notice::warning(EventReason::ReadBackDiffers, message)],
         ..set
     }
@@ -251,7 +251,7 @@ async fn correct(
     if contested && !held {
         // One attempt more that did not last is no other trouble.
         update.outcome = Some(contested_outcome(&drift.found));
-        update.last_error = None;
+        update.last_error = Edit::Clear;
     }
     update.events.insert(0, drift.notice(false));
     update.drift = Some(Drift {

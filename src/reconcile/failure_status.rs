@@ -9,7 +9,7 @@ use super::drift::Drift;
 use super::due::Due;
 use super::failure::Failure;
 use super::pass::Pass;
-use super::report::{ChecksFail, StatusUpdate, last_error};
+use super::report::{ChecksFail, Edit, StatusUpdate, last_error};
 use crate::api::DriftOutcome;
 use crate::events::{EventReason, Notice};
 use crate::status::{Outcome, Reason, ready_reason};
@@ -25,20 +25,20 @@ pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
     let learned = if refused { Learned::Refused } else { seen.learned };
     let evidence = claims::evidence(&pass.resource, &pass.status, seen.secrets, learned);
     let mut update = StatusUpdate {
-        last_error: last_error(failure, Timestamp::now()).map(Some),
+        last_error: Edit::To(last_error(&told, Timestamp::now())),
         handled: pass.inputs.requested.clone(),
         account: evidence.account,
         endpoint: seen.endpoint,
         // The setting is another one's: what was applied before does not tell what is there when this one takes over.
         forget_applied: told.reason == Reason::Conflict,
         // What may have been carried out must be known when the resource goes, also to another process.
-        unconfirmed: seen.sent.map(Some),
+        unconfirmed: seen.sent.map_or(Edit::Keep, Edit::To),
         ..StatusUpdate::default()
     };
     // While the account rests no call is made, so what the service said last still says more.
     let rests = matches!(failure, Failure::Throttled { call: None, .. });
     if rests && pass.status.last_error.is_some() {
-        update.last_error = None;
+        update.last_error = Edit::Keep;
     }
     // Nor does it end a dispute: after a restart the status is all that is known of it.
     let is_check = pass.due != Due::Change && pass.is_disputed();
@@ -57,7 +57,7 @@ pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
                     since,
                 });
             }
-            None if pass.due != Due::Change => update.last_error = None,
+            None if pass.due != Due::Change => update.last_error = Edit::Keep,
             None => {}
         }
     } else {
@@ -76,7 +76,7 @@ pub fn of(pass: &Pass, failure: &Failure) -> Option<StatusUpdate> {
         }
     }
     // What throttling holds up is corrected soon; what was refused, or sent without an answer, may never be told otherwise.
-    if let Some(found) = seen.drift.filter(|_| !told.passes || update.unconfirmed.is_some()) {
+    if let Some(found) = seen.drift.filter(|_| !told.passes || update.unconfirmed != Edit::Keep) {
         let mut drift = Drift {
             outcome: DriftOutcome::Corrected,
             found,

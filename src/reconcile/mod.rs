@@ -47,7 +47,7 @@ use self::context::Context;
 use self::due::Due;
 use self::failure::Failure;
 use self::next_action::End;
-use self::report::StatusUpdate;
+use self::report::{Edit, StatusUpdate};
 use crate::api::{ManagementPolicy, VodMessageCallback};
 use crate::service::Turn;
 use crate::status::{Outcome, Reason, ready_reason};
@@ -152,7 +152,7 @@ async fn suspend(pass: &Pass) -> Result<End, Failure> {
     pass.report(StatusUpdate {
         outcome: Some(outcome),
         handled: pass.inputs.requested.clone(),
-        last_error: Some(None),
+        last_error: Edit::Clear,
         ..StatusUpdate::default()
     })
     .await;

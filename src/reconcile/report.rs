@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::convert;
 use super::drift::Drift;
-use super::failure::Failure;
+use super::failure::Told;
 use super::object_state::{Entry, Shown, StatusCopy};
 use super::resource_version::is_newer;
 use crate::api::{
@@ -30,32 +30,60 @@ const WRITE_OVER_ATTEMPTS: u32 = 3;
 pub struct StatusUpdate {
     /// What the conditions say; absent: they stay as they are.
     pub outcome: Option<Outcome>,
-    /// The account, once known; `Some(None)` when the credentials are not proven to be anybody's.
-    pub account: Option<Option<String>>,
+    /// The account; cleared when the credentials are not proven to be anybody's.
+    pub account: Edit<String>,
     /// The service's address.
     pub endpoint: Option<String>,
     /// A successful Set.
     pub request_id: Option<String>,
     /// What is applied now.
     pub applied: Option<AppliedSetting>,
-    /// Its read-back; `Some(None)` when that is still due.
-    pub reported: Option<Option<ReportedSetting>>,
+    /// Its read-back; cleared when that is still due.
+    pub reported: Edit<ReportedSetting>,
     /// The Secrets that this attempt went by.
     pub observed_secrets: Option<Vec<ObservedSecret>>,
-    /// What went wrong; `Some(None)` clears it.
-    pub last_error: Option<Option<LastError>>,
+    /// What went wrong.
+    pub last_error: Edit<LastError>,
     /// The reconcile annotation that was handled.
     pub handled: Option<String>,
-    /// The setting of another account was left behind: what is known of it no longer counts.
+    /// What is known of the setting no longer counts, but for what else is said here.
     pub forget_applied: bool,
-    /// What was sent without an answer; `Some(None)` once nothing is.
-    pub unconfirmed: Option<Option<AppliedSetting>>,
+    /// What was sent without an answer.
+    pub unconfirmed: Edit<AppliedSetting>,
     /// Drift that was found.
     pub drift: Option<Drift>,
     /// Checks fail, and have for long.
     pub failing: Option<ChecksFail>,
     /// What is told in Events, once the status says it too.
     pub events: Vec<Notice>,
+}
+
+/// What becomes of a field of the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Edit<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// Nothing is said any more.
+    Clear,
+    /// This.
+    To(T),
+}
+
+impl<T: Clone> Edit<T> {
+    fn apply(&self, field: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *field = None,
+            Self::To(value) => *field = Some(value.clone()),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Edit<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Clear, Self::To)
+    }
 }
 
 /// Checks that fail while the last word on the setting is still that it is well.
@@ -95,43 +123,36 @@ pub fn next_status(
     if let Some(drift) = &update.drift {
         status.last_drift = Some(drift.last(now));
     }
-    if let Some(unconfirmed) = &update.unconfirmed {
-        status.unconfirmed.clone_from(unconfirmed);
-    }
+    update.unconfirmed.apply(&mut status.unconfirmed);
     if let Some(request_id) = &update.request_id {
         status.request_id = Some(request_id.clone());
         status.last_applied_time = Some(Time(now));
     }
     let or = |new: &Option<String>, old: Option<String>| new.clone().or(old);
-    if let Some(account) = &update.account {
+    if update.account != Edit::Keep {
         let before = status.account_id.take().or(status.setting_account_id.take());
-        status.setting_account_id = before.filter(|_| account.is_none() && status.applied.is_some());
-        status.account_id.clone_from(account);
+        update.account.apply(&mut status.account_id);
+        status.setting_account_id = before.filter(|_| status.account_id.is_none() && status.applied.is_some());
     }
     status.endpoint = or(&update.endpoint, status.endpoint);
     status.applied = update.applied.clone().or(status.applied);
-    if let Some(reported) = &update.reported {
-        status.reported.clone_from(reported);
-    }
+    update.reported.apply(&mut status.reported);
     if let Some(observed) = &update.observed_secrets {
         status.observed_secrets.clone_from(observed);
     }
-    if let Some(error) = &update.last_error {
-        // The same error again is no news: its first time stays.
-        let same = |a: &LastError, b: &LastError| a.code == b.code && a.message == b.message;
-        match (&status.last_error, error) {
-            (Some(old), Some(new)) if same(old, new) => {}
-            (_, error) => status.last_error.clone_from(error),
-        }
+    // The same error again is no news: its first time stays.
+    let same = |a: &LastError, b: &LastError| a.code == b.code && a.message == b.message;
+    match (&status.last_error, &update.last_error) {
+        (Some(old), Edit::To(new)) if same(old, new) => {}
+        (_, error) => error.apply(&mut status.last_error),
     }
     status.last_handled_reconcile_at = or(&update.handled, status.last_handled_reconcile_at);
     status
 }
 
 /// What `status.lastError` says about a failure.
-pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
-    let told = failure.told()?;
-    Some(LastError {
+pub fn last_error(told: &Told<'_>, now: Timestamp) -> LastError {
+    LastError {
         code: told
             .call
             .map_or_else(|| told.reason.as_str().to_owned(), |call| call.code.clone()),
@@ -141,7 +162,7 @@ pub fn last_error(failure: &Failure, now: Timestamp) -> Option<LastError> {
         request_id: told.call.and_then(|call| call.request_id.clone()),
         http_status: told.call.and_then(|call| call.http_status).map(i32::from),
         time: Time(now),
-    })
+    }
 }
 
 /// The status as this process knows it: what it could not write yet, or what it wrote last, until the watch shows
@@ -279,7 +300,7 @@ mod tests {
     fn the_account_of_what_is_applied_is_known_while_the_credentials_are_refused() {
         let learn = |status: &VodMessageCallbackStatus, account: Option<&str>| {
             let update = StatusUpdate {
-                account: Some(account.map(str::to_owned)),
+                account: account.map(str::to_owned).into(),
                 ..StatusUpdate::default()
             };
             next_status(status, 1, &update, Timestamp::UNIX_EPOCH)

@@ -18,7 +18,7 @@ use crate::reconcile::due::RetryInputs;
 use crate::reconcile::facts::{Facts, Known};
 use crate::reconcile::next_action::End;
 use crate::reconcile::object_state::Live;
-use crate::reconcile::report::{StatusUpdate, next_status};
+use crate::reconcile::report::{Edit, StatusUpdate, next_status};
 use crate::service::{Turn, Unserved};
 use crate::status::{Outcome, Reason, ready_reason};
 
@@ -98,7 +98,7 @@ impl Pass {
         let said = |reason, baseline: Option<Baseline>| StatusUpdate {
             outcome: Some(Outcome::new(reason, reason.as_str())),
             applied: Some(wanted_applied.clone()),
-            reported: baseline.map(|baseline| Some(convert::reported(&baseline))),
+            reported: baseline.map_or(Edit::Keep, |baseline| Edit::To(convert::reported(&baseline))),
             ..StatusUpdate::default()
         };
         match observed.decide(live.as_ref().map(Option::as_ref)) {
@@ -158,7 +158,7 @@ impl Pass {
         Ok(StatusUpdate {
             outcome: Some(Outcome::new(Reason::Applied, Reason::Applied.as_str())),
             applied: Some(applied),
-            reported: Some(reported),
+            reported: reported.into(),
             ..StatusUpdate::default()
         })
     }

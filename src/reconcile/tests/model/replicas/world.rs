@@ -15,7 +15,7 @@ use crate::api::{VodMessageCallbackSpec, VodMessageCallbackStatus};
 use crate::cloud::Operation;
 use crate::domain::{AccountKey, LiveSetting};
 use crate::reconcile::convert;
-use crate::reconcile::report::{StatusUpdate, next_status};
+use crate::reconcile::report::{Edit, StatusUpdate, next_status};
 use crate::schedule::next_check;
 use crate::status::{Outcome, Reason};
 
@@ -72,7 +72,7 @@ impl Object {
         let update = StatusUpdate {
             outcome: Some(Outcome::new(Reason::Applied, Reason::Applied.as_str())),
             applied: Some(convert::applied(&self.spec, None)),
-            reported: Some(Some(convert::reported(&baseline))),
+            reported: Edit::To(convert::reported(&baseline)),
             ..StatusUpdate::default()
         };
         self.status = next_status(&self.status, self.generation, &update, wall_since(began));
