@@ -1,38 +1,48 @@
 //! The pipeline for a resource that stays: observe → decide → act → report.
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::claims::{self, Learned};
+use super::decide::Observed;
 use super::due::Due;
 use super::execute::execute;
-use super::facts::{self, Facts, Known};
+use super::facts::{self, Basis, Facts};
 use super::failure::Failure;
 use super::next_action::End;
 use super::object_state::Live;
-use super::observe::{self, Wanted};
 use super::pass::Pass;
 use super::report::{Edit, StatusUpdate};
-use super::{act, failure_status, finalizer, warnings};
+use super::under_way::say_progressing;
+use super::{act, failure_status, finalizer, observe, warnings};
 use crate::api::ManagementPolicy;
+use crate::domain::AccountId;
 use crate::events::{EventReason, Notice};
-use crate::service::Turn;
+use crate::service::{Access, LiveRead, Turn};
 use crate::status::{Reason, ready_reason};
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Brings one resource forward and reports.
+/// Brings one resource forward and says what came of it, or, while that takes long, that it is under way.
 pub async fn apply(pass: &Pass, turn: &Turn) -> Result<End, Failure> {
-    let attempt = attempt(pass, turn).await;
-    report(pass, attempt).await
+    let done = CancellationToken::new();
+    let work = async {
+        let _done = done.clone().drop_guard();
+        Box::pin(attempt(pass, turn)).await
+    };
+    // What is being said is said to its end, so that it cannot come after what is said next.
+    let (attempt, ()) = tokio::join!(work, say_progressing(pass, &done));
+    conclude(pass, attempt).await
 }
 
 /// Says what came of an attempt.
-pub async fn report(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Result<End, Failure> {
+async fn conclude(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Result<End, Failure> {
     let seen = pass.seen().clone();
     let mut update = match attempt {
-        Ok(update) => {
+        Ok(mut update) => {
             pass.entry.lock().failing.ended();
+            update.events.extend(seen.left_behind);
             update
         }
         Err(failure) => {
@@ -91,30 +101,25 @@ fn spec_warnings(pass: &Pass) -> Vec<Notice> {
 }
 
 /// Observes, decides and acts. What comes of it is a value; nothing is said yet.
-pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> {
-    let ctx = &pass.ctx;
+async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> {
     let asked_at = Instant::now();
     let wanted = Box::pin(observe::wanted(pass, turn)).await?;
     let access = &wanted.access;
+    let account_before = pass.account();
+    let moved = facts::moved_account(account_before.as_deref(), &access.account);
     {
         let mut seen = pass.seen();
         seen.resolved = true;
         seen.accepted = access.account.account().is_some();
+        seen.left_behind = moved.and_then(|(old, new)| left_behind(pass, old, new));
     }
-    let (moved, left_behind) = moved_account(pass, &wanted);
-    let note_account = || {
-        let mut seen = pass.seen();
-        seen.learned = Learned::of(&access.account);
-        seen.endpoint = Some(access.endpoint.as_str().to_owned());
-    };
     // Of another account only once something was done there: until then the old one is what the words are about.
-    if !moved {
-        note_account();
+    if moved.is_none() {
+        note_account(pass, access);
     }
     if let Err(failure) = Box::pin(observe::ownership(pass, turn)).await {
         if failure.told().is_some_and(|told| told.reason == Reason::Conflict) {
-            pass.seen().left_behind = left_behind;
-            note_account();
+            note_account(pass, access);
         }
         return Err(failure);
     }
@@ -123,10 +128,7 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
     if turn.interrupted.is_cancelled() {
         return Err(Failure::Outdated);
     }
-
-    let known = pass.entry.lock().live;
-    let account_before = pass.account();
-    let facts = Facts::of(&Known {
+    let facts = Facts::of(&Basis {
         spec: &pass.resource.spec,
         generation: pass.inputs.generation,
         status: &pass.status,
@@ -135,54 +137,64 @@ pub async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> 
         wanted_applied: &wanted.applied,
         account: &access.account,
     });
-    let observed = facts.observed(known == Live::ReadBackDue);
-    let live = if observed.needs_live(known == Live::Known) {
-        let read = ctx.service.get(access, turn, not_before(pass, asked_at));
-        // Whatever the live setting is, a resource that may change it holds the finalizer first: the two waits do not
-        // depend on each other.
-        let (live, finalizer) = if observed.policy == ManagementPolicy::Observe {
-            (read.await, Ok(()))
-        } else {
-            // The work first, so that it keeps the place while the read is away.
-            let work = turn.meanwhile(Box::pin(finalizer::put_on(ctx, &pass.resource, &pass.entry)));
-            let (finalizer, live) = tokio::join!(work, read);
-            (live, finalizer)
-        };
-        finalizer?;
-        let live = live?;
-        pass.note_live(Live::Known);
-        pass.seen().accepted = true;
-        Some(live)
-    } else {
-        Box::pin(finalizer::put_on(ctx, &pass.resource, &pass.entry)).await?;
-        None
-    };
-    let live = match live {
-        // Where that fails it is still owed.
-        Some(live) if observed.is_doubtful((*live).as_ref()) => Some(
-            act::read_again(pass, turn, access)
-                .await
-                .inspect_err(|_| pass.note_live(known))?,
-        ),
-        live => live,
-    };
+    let observed = facts.observed(pass.entry.lock().live == Live::ReadBackDue);
+    let live = live_and_finalizer(pass, turn, access, &observed, asked_at).await?;
     let plan = observed.decide(live.as_deref().map(Option::as_ref));
     let live = live.as_deref().and_then(Option::as_ref);
     let mut update = Box::pin(execute(pass, turn, &wanted, plan, live)).await?;
-    if pass.resource.spec.management_policy != ManagementPolicy::Observe {
-        update.unconfirmed = Edit::Clear;
-    }
+    note_account(pass, access);
     if let Some(outcome) = &mut update.outcome {
         outcome.credentials_note.clone_from(&access.account_note);
     }
-    update.events.extend(left_behind);
-    note_account();
-    if moved && pass.resource.spec.management_policy == ManagementPolicy::Observe {
+    update.forget_applied |= moved.is_some();
+    match observed.policy {
         // What was applied to the other account is not in this one.
-        update.applied = None;
+        ManagementPolicy::Observe if moved.is_some() => update.applied = None,
+        ManagementPolicy::Observe => {}
+        ManagementPolicy::Enforce | ManagementPolicy::ApplyOnly => update.unconfirmed = Edit::Clear,
     }
-    update.forget_applied |= moved;
     Ok(update)
+}
+
+fn note_account(pass: &Pass, access: &Access) {
+    let mut seen = pass.seen();
+    seen.learned = Learned::of(&access.account);
+    seen.endpoint = Some(access.endpoint.as_str().to_owned());
+}
+
+/// Reads the live setting where the decision needs it, once more where that is doubtful. Whatever it is, a resource that
+/// may change it holds the finalizer first.
+async fn live_and_finalizer(
+    pass: &Pass,
+    turn: &Turn,
+    access: &Access,
+    observed: &Observed<'_>,
+    asked_at: Instant,
+) -> Result<Option<LiveRead>, Failure> {
+    let finalizer = Box::pin(finalizer::put_on(&pass.ctx, &pass.resource, &pass.entry));
+    let known = pass.entry.lock().live;
+    if !observed.needs_live(known == Live::Known) {
+        finalizer.await?;
+        return Ok(None);
+    }
+    let read = pass.ctx.service.get(access, turn, not_before(pass, asked_at));
+    let live = if observed.policy == ManagementPolicy::Observe {
+        read.await?
+    } else {
+        // The two do not depend on each other. The work first, so that it keeps the place while the read is away.
+        let (finalizer, live) = tokio::join!(turn.meanwhile(finalizer), read);
+        finalizer?;
+        live?
+    };
+    pass.note_live(Live::Known);
+    pass.seen().accepted = true;
+    if !observed.is_doubtful((*live).as_ref()) {
+        return Ok(Some(live));
+    }
+    let again = act::read_again(pass, turn, access).await;
+    // Where that fails it is still owed.
+    let again = again.inspect_err(|_| pass.note_live(known))?;
+    Ok(Some(again))
 }
 
 /// Since when a read of the live setting counts for this pass.
@@ -199,18 +211,12 @@ fn not_before(pass: &Pass, asked_at: Instant) -> Instant {
 }
 
 /// Credentials that now belong to another account leave the old account's setting behind.
-fn moved_account(pass: &Pass, wanted: &Wanted) -> (bool, Option<Notice>) {
-    let before = pass.account();
-    let Some((old, new)) = facts::moved_account(before.as_deref(), &wanted.access.account) else {
-        return (false, None);
-    };
+fn left_behind(pass: &Pass, old: &str, new: &AccountId) -> Option<Notice> {
+    pass.status.applied.as_ref()?;
     let spec = &pass.resource.spec;
-    let notice = pass.status.applied.is_some().then(|| {
-        let note = format!(
-            "the credentials moved from account {old} to {new}: the setting of account {old} in {} for {} stays as it is; remove it there if it is not wanted",
-            spec.region, spec.app_id
-        );
-        Notice::warning(EventReason::AccountChanged, note)
-    });
-    (true, notice)
+    let note = format!(
+        "the credentials moved from account {old} to {new}: the setting of account {old} in {} for {} stays as it is; remove it there if it is not wanted",
+        spec.region, spec.app_id
+    );
+    Some(Notice::warning(EventReason::AccountChanged, note))
 }

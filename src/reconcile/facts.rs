@@ -76,7 +76,7 @@ pub fn wanted(spec: &VodMessageCallbackSpec, key: Option<AuthKey>) -> Result<Set
 }
 
 /// What is known of a resource when it is decided on.
-pub struct Known<'a> {
+pub struct Basis<'a> {
     /// The spec.
     pub spec: &'a VodMessageCallbackSpec,
     /// Its generation.
@@ -106,18 +106,18 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Of a resource.
-    pub fn of(known: &Known<'a>) -> Self {
-        let moved = moved_account(known.account_before, known.account).is_some();
-        let applied = known.status.applied.as_ref().filter(|_| !moved);
-        let baseline = known.status.reported.as_ref().filter(|_| !moved);
+    pub fn of(basis: &Basis<'a>) -> Self {
+        let moved = moved_account(basis.account_before, basis.account).is_some();
+        let applied = basis.status.applied.as_ref().filter(|_| !moved);
+        let baseline = basis.status.reported.as_ref().filter(|_| !moved);
         Self {
-            wanted: known.wanted,
-            wanted_applied: known.wanted_applied,
+            wanted: basis.wanted,
+            wanted_applied: basis.wanted_applied,
             applied,
-            unconfirmed: !moved && known.status.unconfirmed.is_some(),
+            unconfirmed: !moved && basis.status.unconfirmed.is_some(),
             baseline: baseline.and_then(convert::baseline),
-            key: KeyStanding::by_status(known.wanted_applied, applied, known.status, known.generation),
-            policy: known.spec.management_policy,
+            key: KeyStanding::by_status(basis.wanted_applied, applied, basis.status, basis.generation),
+            policy: basis.spec.management_policy,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::next_action::End;
+use super::pass::Pass;
 use crate::cloud::{CallError, ErrorClass};
 use crate::credentials::CredentialError;
 use crate::service::Unserved;
@@ -114,17 +115,17 @@ impl Failure {
     }
 
     /// How a pass ends with it.
-    pub fn end(&self) -> End {
+    pub fn end(&self, pass: &Pass) -> End {
         match self {
             Self::Stalled { .. } => End::Stalled,
-            Self::Throttled { .. } => End::Throttled,
+            Self::Throttled { not_before, .. } => pass.rest(*not_before),
             Self::Waiting { not_before, .. } => End::Waiting {
                 not_before: *not_before,
             },
             Self::NotWritten(_) => End::NotWritten,
             Self::NotHeld => End::NotHeld,
             Self::Outdated | Self::InLine => End::Outdated,
-            Self::StaleLeader => End::NotOurs,
+            Self::StaleLeader => End::StaleLeader,
         }
     }
 

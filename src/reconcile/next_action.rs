@@ -17,7 +17,7 @@ pub enum End {
     /// Something newer came up.
     Outdated,
     /// The process stops, or another replica may lead.
-    NotOurs,
+    StaleLeader,
     /// The account's quota is used up: it goes on at the head of its line.
     Throttled,
     /// It may pass by itself, but not sooner than this.
@@ -90,7 +90,7 @@ pub fn next_action(end: End, timing: &Timing, backoff: &mut Backoff) -> Next {
         End::ReadBackDue => Next::Retry(backoff.next(None)),
         End::StatusWritten => Next::AsBefore,
         End::Outdated => Next::Again,
-        End::NotOurs => Next::Retry(SHORTEST),
+        End::StaleLeader => Next::Retry(SHORTEST),
         End::Throttled => Next::Head,
         End::Waiting { not_before } => in_time(backoff.next(not_before)),
         End::NotHeld => in_time(backoff.next(None).min(timing.until_check)),
@@ -145,7 +145,7 @@ mod tests {
                 End::Outdated,
                 [Ok(Next::Again), Ok(Next::Again), Ok(Next::Again), Ok(Next::Again)],
             ),
-            (End::NotOurs, [retry(1, 1), retry(1, 1), retry(1, 1), retry(1, 1)]),
+            (End::StaleLeader, [retry(1, 1), retry(1, 1), retry(1, 1), retry(1, 1)]),
             (
                 End::Throttled,
                 [Ok(Next::Head), Ok(Next::Head), Ok(Next::Head), Ok(Next::Head)],
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn nothing_makes_a_loop_without_a_pause() {
         for end in [
-            End::NotOurs,
+            End::StaleLeader,
             End::NotWritten,
             End::Stalled,
             End::NotHeld,

@@ -20,7 +20,7 @@ use crate::domain::{AccountId, AccountKey, AppId, Field, LiveSetting, SettingReg
 use crate::ownership::SettingKey;
 use crate::reconcile::convert;
 use crate::reconcile::decide::{Cause, Cleanup, Plan};
-use crate::reconcile::facts::{self, Facts, Known, UnnamedSet};
+use crate::reconcile::facts::{self, Basis, Facts, UnnamedSet};
 use crate::reconcile::failure::Failure;
 use crate::schedule::CONTEST_WINDOW;
 use crate::status::{Reason, ready_reason};
@@ -228,7 +228,7 @@ async fn remove(
 /// What the operator's own code decides.
 fn decided(subject: &Subject, inputs: &Inputs, live: Option<&LiveSetting>) -> Verdict {
     let status = subject.status();
-    let facts = Facts::of(&Known {
+    let facts = Facts::of(&Basis {
         spec: &subject.spec,
         generation: subject.generation(),
         status: &status,

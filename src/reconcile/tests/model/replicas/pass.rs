@@ -15,7 +15,7 @@ use crate::domain::{Baseline, LiveSetting, ReadBack, Setting};
 use crate::reconcile::convert;
 use crate::reconcile::decide::Plan;
 use crate::reconcile::due::RetryInputs;
-use crate::reconcile::facts::{Facts, Known};
+use crate::reconcile::facts::{Basis, Facts};
 use crate::reconcile::next_action::End;
 use crate::reconcile::object_state::Live;
 use crate::reconcile::report::{Edit, StatusUpdate, next_status};
@@ -78,7 +78,7 @@ impl Pass {
         let object = self.object.clone();
         let wanted = convert::setting(&object.spec, None).unwrap();
         let wanted_applied = convert::applied(&object.spec, None);
-        let facts = Facts::of(&Known {
+        let facts = Facts::of(&Basis {
             spec: &object.spec,
             generation: object.generation,
             status: &object.status,
@@ -236,8 +236,8 @@ impl Pass {
 
     fn failed(&self, unserved: &Unserved) -> End {
         match unserved {
-            _ if !self.term.claim.holds() => End::NotOurs,
-            Unserved::StaleLeader => End::NotOurs,
+            _ if !self.term.claim.holds() => End::StaleLeader,
+            Unserved::StaleLeader => End::StaleLeader,
             Unserved::Outdated => End::Outdated,
             Unserved::Call(_) | Unserved::Rests { .. } | Unserved::NoCredentials(_) => {
                 let what = format!("{unserved:?}, though the service fails nobody");
