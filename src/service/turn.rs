@@ -49,6 +49,10 @@ impl Places {
             permit = take(&self.for_changes), if urgency == Urgency::Change => permit,
             permit = take(&self.any) => permit,
         };
+        // One of the other kind may have been set apart for it as well, and is free again.
+        if urgency == Urgency::Change {
+            self.freed.notify_one();
+        }
         permit.ok().map(|_permit| Place { _permit })
     }
 
@@ -66,6 +70,8 @@ pub struct Turn {
     pub interrupted: CancellationToken,
     places: Arc<Places>,
     held: Mutex<Held>,
+    /// Held by the part that takes a place for all.
+    coming_back: tokio::sync::Mutex<()>,
     waited: Mutex<Duration>,
 }
 
@@ -110,6 +116,7 @@ impl Turn {
             interrupted,
             places,
             held: Mutex::new(held),
+            coming_back: tokio::sync::Mutex::default(),
             waited: Mutex::default(),
         }
     }
@@ -121,6 +128,7 @@ impl Turn {
             interrupted: CancellationToken::new(),
             places: Places::new(1),
             held: Mutex::default(),
+            coming_back: tokio::sync::Mutex::default(),
             waited: Mutex::default(),
         }
     }
@@ -133,22 +141,29 @@ impl Turn {
         self.give_up_if_idle();
         let done = waiting.await;
         drop(away);
+        self.come_back().await;
+        done
+    }
+
+    async fn come_back(&self) {
+        // Another part may be back as well, and wait for the place already.
+        let _one_for_all = self.coming_back.lock().await;
         let is_back = {
             let held = self.held.lock();
             held.away == 0 && held.place.is_none()
         };
-        if is_back {
-            let taken = self.places.take(self.urgency).await;
-            let mut held = self.held.lock();
-            // Another part may have gone away meanwhile.
-            if held.away == 0 || held.working > 0 {
-                held.place = taken;
-            } else {
-                drop(taken);
-                self.places.freed.notify_one();
-            }
+        if !is_back {
+            return;
         }
-        done
+        let taken = self.places.take(self.urgency).await;
+        let mut held = self.held.lock();
+        // Another part may have gone away meanwhile.
+        if held.away == 0 || held.working > 0 {
+            held.place = taken;
+        } else {
+            drop(taken);
+            self.places.freed.notify_one();
+        }
     }
 
     /// Works while another part of the pass may be away, and keeps the place for as long.
@@ -200,6 +215,40 @@ mod tests {
         assert_eq!(places.any.available_permits(), 0, "it works again");
         drop(one);
         assert_eq!(places.any.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_comes_back_while_another_waits_for_the_place_shares_it() {
+        let places = Places::new(1);
+        let one = turn(&places).unwrap();
+        let part = async |after, seconds| {
+            sleep(Duration::from_secs(after)).await;
+            one.away(sleep(Duration::from_secs(seconds))).await;
+        };
+        let another = async {
+            let another = turn(&places).unwrap();
+            sleep(Duration::from_secs(10)).await;
+            drop(another);
+        };
+        let parts = async { tokio::join!(part(0, 2), part(3, 1), another) };
+        timeout(Duration::from_secs(60), parts).await.expect("a place for all");
+        assert_eq!(places.any.available_permits(), 0, "it works again");
+        drop(one);
+        assert_eq!(places.any.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_was_set_apart_for_nothing_is_told_to_be_free() {
+        let places = Places::new(8);
+        let all: Vec<Place> = std::iter::from_fn(|| places.try_take(Urgency::Change)).collect();
+        let back = places.take(Urgency::Change);
+        tokio::pin!(back);
+        assert!(futures::poll!(back.as_mut()).is_pending());
+        // One of each kind, before it gets to look.
+        drop(all);
+        assert!(places.for_changes.available_permits() > 0 && places.any.available_permits() > 0);
+        let _place = back.await;
+        timeout(Duration::from_secs(1), places.freed()).await.expect("told");
     }
 
     #[tokio::test(start_paused = true)]
