@@ -168,7 +168,7 @@ pub async fn judge(pass: &Pass, turn: &Turn) -> Ownership {
     }
     let asked = unasked.into_iter().map(|(uid, name)| ask(ctx, turn, uid, name));
     let asked = stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>();
-    if tokio::time::timeout(PATIENCE, asked).await.is_err() {
+    if !in_time(turn, asked).await {
         let silent = ctx.ownership().unasked_before(uid);
         for (uid, _) in silent {
             let woken = ctx.ownership().cannot_be_known(&uid);
@@ -178,15 +178,32 @@ pub async fn judge(pass: &Pass, turn: &Turn) -> Ownership {
     ctx.ownership().ownership_of(uid)
 }
 
+/// Whether all who are asked have answered in time. All of it is a wait for others: where each had to wait for a place of
+/// its own to come back to, one that has answered could be taken for silent.
+async fn in_time(turn: &Turn, asked: impl Future<Output = ()>) -> bool {
+    turn.away(tokio::time::timeout(PATIENCE, asked)).await.is_ok()
+}
+
 /// Asks whose account another resource names, in its own name, without waiting for its turn: it makes no call to VOD.
 async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
+    let entry = ctx.object_states.of(&uid);
     // Others ask as well.
-    if !ctx.ownership().is_unasked(&uid) {
-        return;
+    let _alone = entry.asked.lock().await;
+    if ctx.ownership().is_unasked(&uid) {
+        put_question(ctx, turn, &uid, &name).await;
     }
+    // One that went meanwhile was forgotten before it was looked at.
+    let is_there = ctx.stores.held(&name).is_some_and(|held| held.uid() == uid);
+    if !is_there {
+        ctx.object_states.forget(&uid);
+        ctx.events.forget(&uid);
+    }
+}
+
+async fn put_question(ctx: &Arc<Context>, turn: &Turn, uid: &str, name: &ObjectName) {
     let api: Api<VodMessageCallback> = Api::namespaced(ctx.client.clone(), &name.namespace);
     match api.get_opt(&name.name).await {
-        Ok(Some(resource)) if resource.uid().as_deref() == Some(&uid) => {
+        Ok(Some(resource)) if resource.uid().as_deref() == Some(uid) => {
             // What comes of it is noted in the index; the resource's own pass says it.
             let _ = Box::pin(observe::access_only(&Pass::look(ctx, Arc::new(resource)), turn)).await;
         }
@@ -196,14 +213,8 @@ async fn ask(ctx: &Arc<Context>, turn: &Turn, uid: String, name: ObjectName) {
             tracing::debug!(resource = %name, error = %crate::telemetry::in_words(&error), "its account cannot be asked for");
         }
     }
-    let woken = ctx.ownership().cannot_be_known(&uid);
+    let woken = ctx.ownership().cannot_be_known(uid);
     ctx.wake_all(woken);
-    // One that went meanwhile was forgotten before it was looked at.
-    let is_there = ctx.stores.held(&name).is_some_and(|held| held.uid() == uid);
-    if !is_there {
-        ctx.object_states.forget(&uid);
-        ctx.events.forget(&uid);
-    }
 }
 
 #[cfg(test)]

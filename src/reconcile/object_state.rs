@@ -200,6 +200,8 @@ pub struct Entry {
     state: Mutex<ObjectState>,
     /// Held while it is said that the resource waits for its turn, so that this cannot come after what its pass says.
     pub speaks: tokio::sync::Mutex<()>,
+    /// Held while others ask for its account, so that one asks for all.
+    pub asked: tokio::sync::Mutex<()>,
 }
 
 impl Entry {

@@ -1,4 +1,11 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+use crate::quota::Urgency;
+use crate::service::Places;
 
 fn resource(spec: serde_json::Value) -> VodMessageCallback {
     let object = serde_json::json!({
@@ -106,4 +113,26 @@ fn a_secret_that_was_never_good_is_recorded_all_the_same() {
         Learned::Nothing,
     );
     assert_eq!(version_of(&evidence.secrets, "keys"), Some("8"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_place_is_no_silence_of_those_who_are_asked() {
+    let places = Places::new(1);
+    let place = places.try_take(Urgency::Change).unwrap();
+    let turn = Turn::new(Arc::clone(&places), place, Urgency::Change, CancellationToken::new());
+    let others_work = async {
+        places.freed().await;
+        let place = places.try_take(Urgency::Change).unwrap();
+        sleep(PATIENCE * 2).await;
+        drop(place);
+    };
+    let answered = AtomicUsize::new(0);
+    let ask = |_| async {
+        turn.away(sleep(PATIENCE / 5)).await;
+        answered.fetch_add(1, Ordering::Relaxed);
+    };
+    let asked = stream::iter((0..AT_ONCE * 2).map(ask));
+    let asked = asked.buffer_unordered(AT_ONCE).collect::<()>();
+    let (in_time, ()) = tokio::join!(in_time(&turn, asked), others_work);
+    assert!(in_time, "{} of {} answered", answered.into_inner(), AT_ONCE * 2);
 }
