@@ -50,6 +50,14 @@ pub enum Unserved {
     StaleLeader,
 }
 
+/// What was fixed since the first attempt of a call: each of it once.
+#[derive(Default)]
+struct Fixed {
+    /// A clock or a nonce.
+    signing: bool,
+    token: bool,
+}
+
 /// The door.
 pub struct Service {
     vod: Vod,
@@ -192,7 +200,7 @@ impl Service {
         F: Future<Output = Result<T, CallError>>,
     {
         let mut access = access.clone();
-        let mut repeated = false;
+        let mut fixed = Fixed::default();
         loop {
             let asked = Instant::now();
             let permit = self
@@ -225,22 +233,25 @@ impl Service {
             if error.class == ErrorClass::Throttling {
                 self.calls.rest(&access.account, error.retry_after);
             }
-            if repeated || !self.can_repeat(&error, &mut access).await? {
+            if !self.can_repeat(&error, &mut access, &mut fixed).await? {
                 return Err(Unserved::Call(Box::new(error)));
             }
-            repeated = true;
         }
     }
 
     /// Whether what made a call fail is fixed: a clock, a nonce, or a token of the operator's own that was fetched
-    /// anew. Where a new one cannot be had, that is the trouble, and not the old one.
-    async fn can_repeat(&self, error: &CallError, access: &mut Access) -> Result<bool, Unserved> {
+    /// anew. Where a new one cannot be had, that is the trouble, and not the old one. What was fixed already is not the
+    /// trouble any more, but what the answer teaches is noted all the same.
+    async fn can_repeat(&self, error: &CallError, access: &mut Access, fixed: &mut Fixed) -> Result<bool, Unserved> {
         let refused = &access.credentials;
         if error.expired_token {
             self.credentials.invalidate(refused);
             // A Secret's own token: another one has to be put there, and until then it is nobody's.
             if refused.expires_at.is_none() {
                 self.identities.refused(&refused.id);
+                return Ok(false);
+            }
+            if std::mem::replace(&mut fixed.token, true) {
                 return Ok(false);
             }
             let Source { base, role } = &*access.source;
@@ -251,7 +262,7 @@ impl Service {
         if error.class == ErrorClass::Credentials && !error.worth_repeating {
             self.identities.refused(&refused.id);
         }
-        Ok(error.worth_repeating)
+        Ok(error.worth_repeating && !std::mem::replace(&mut fixed.signing, true))
     }
 
     /// A change is cut off before another leader could start: the claim's deadline lies five seconds before the Lease
@@ -291,3 +302,6 @@ async fn unless_interrupted<T>(turn: &Turn, waiting: impl Future<Output = T>) ->
         () = turn.interrupted.cancelled() => Err(Unserved::Outdated),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
