@@ -103,10 +103,12 @@ impl Pass {
         }
     }
 
-    /// Its turn has come: what is told of its ownership from now on is for the next pass.
+    /// Its turn has come: what is told of its ownership from now on is for the next pass, and so is what came after the
+    /// look where nothing was due that would ask for it.
     pub fn begin(&self) {
         let mut state = self.entry.lock();
-        let told = std::mem::take(&mut state.ownership_changed);
+        let judges = !matches!(self.due, Due::Nothing(_) | Due::WriteStatus | Due::Suspend);
+        let told = judges && std::mem::take(&mut state.ownership_changed);
         let retry = state.schedule.as_ref().and_then(|schedule| schedule.retry.as_ref());
         // What failed before says nothing of what is asked for now.
         if retry.is_some_and(|retry| !retry.inputs.still_hold(&self.inputs)) {

@@ -1,3 +1,4 @@
 mod acceptance;
 mod model;
+mod passes;
 mod planner;
