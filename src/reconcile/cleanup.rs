@@ -120,12 +120,15 @@ pub fn settings_to_remove(pass: &Pass) -> Vec<AppliedSetting> {
     facts::settings_to_remove(&pass.resource.spec, &pass.status, may_be_set)
 }
 
-/// What was said before the deletion holds unless a Secret changed after that.
+/// What was said before the deletion holds unless a Secret changed after that. It is asked for before the deletion has
+/// anything to say itself, and kept.
 fn unnamed_set(pass: &Pass) -> UnnamedSet {
-    match secrets_changed(&pass.inputs.secrets, &pass.status.observed_secrets) {
-        true => UnnamedSet::Likely,
-        false => facts::unnamed_set(&pass.status, pass.inputs.generation),
+    if secrets_changed(&pass.inputs.secrets, &pass.status.observed_secrets) {
+        return UnnamedSet::Likely;
     }
+    let mut state = pass.entry.lock();
+    let by_status = || facts::unnamed_set(&pass.status, pass.inputs.generation);
+    *state.unnamed_set.get_or_insert_with(by_status)
 }
 
 /// Nothing is known to be set, and whoever refuses to say so now has most likely refused to set it.

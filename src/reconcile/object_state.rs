@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::deletion_grace::LateAttempts;
 use super::due::{Retry, RetryInputs};
+use super::facts::UnnamedSet;
 use super::next_action::Next;
 use super::resource_version::is_newer;
 use crate::api::VodMessageCallbackStatus;
@@ -44,6 +45,8 @@ pub struct ObjectState {
     pub account: Option<String>,
     /// The credentials that stand for the account which the ownership index knows.
     pub proven_with: Option<ProvenWith>,
+    /// Whether something may be set that the status did not name when its deletion was first looked at.
+    pub unnamed_set: Option<UnnamedSet>,
     /// Its deletion was seen while its policy was to remove the setting.
     pub was_to_be_removed: bool,
     /// Our finalizer was taken off, which the watch may not show yet.

@@ -180,3 +180,54 @@ async fn a_rival_that_goes_while_a_pass_begins_is_no_news_lost() {
     stand.pass(pass).await;
     assert_eq!(stand.look().due, Due::Change);
 }
+
+/// Nothing was ever set, by the last word before the deletion; what passes meanwhile makes that no less true.
+#[tokio::test(start_paused = true)]
+async fn a_stalled_resource_goes_at_once_though_its_deletion_met_passing_trouble_first() {
+    let trouble = Arc::new(Mutex::new(true));
+    let version = Arc::new(Mutex::new(8));
+    let mut deleted = resource("SecretNotFound");
+    deleted["metadata"]["deletionTimestamp"] = json!(Timestamp::now().to_string());
+    deleted["metadata"]["generation"] = json!(2);
+    let live = Arc::new(Mutex::new(deleted.clone()));
+    let stand = Stand::new({
+        let (trouble, live) = (Arc::clone(&trouble), Arc::clone(&live));
+        move |method, path| match path.rsplit('/').next().unwrap() {
+            "keys" if *trouble.lock() => (500, Value::Null),
+            "keys" => (404, Value::Null),
+            "status" => {
+                let mut live = live.lock();
+                *version.lock() += 1;
+                live["metadata"]["resourceVersion"] = json!(version.lock().to_string());
+                (200, live.clone())
+            }
+            "events" if method == Method::PATCH => {
+                live.lock()["metadata"]["finalizers"] = json!([]);
+                (200, live.lock().clone())
+            }
+            "events" => (200, live.lock().clone()),
+            _ => (
+                200,
+                json!({"metadata": {"name": "crd", "creationTimestamp": "2025-01-01T00:00:00Z"}}),
+            ),
+        }
+    });
+    stand.shows(&deleted);
+    stand.pass(stand.look()).await;
+    let said = stand.look().status;
+    assert_eq!(
+        said.observed_generation,
+        Some(2),
+        "the trouble is told: {:?}",
+        stand.asked.lock()
+    );
+    *trouble.lock() = false;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    stand.pass(stand.look()).await;
+    assert_eq!(
+        live.lock()["metadata"]["finalizers"],
+        json!([]),
+        "{:?}",
+        stand.asked.lock()
+    );
+}
