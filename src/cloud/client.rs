@@ -113,6 +113,14 @@ impl CloudClient {
         })
     }
 
+    /// The same client, whose calls are waited for no longer than this.
+    pub fn patient_for(&self, call_timeout: Duration) -> Self {
+        Self {
+            call_timeout,
+            ..self.clone()
+        }
+    }
+
     /// Makes a signed call: a POST with all parameters in the query, as the API's metadata places them. A clock that the
     /// service refused and a nonce that it has seen are fixed and the call repeated once.
     ///
@@ -152,7 +160,8 @@ impl CloudClient {
         })
     }
 
-    /// Makes an unsigned call with its parameters in the body, out of addresses and logs.
+    /// Makes an unsigned call with its parameters in the body, out of addresses and logs. It names a time as well: a clock
+    /// that the service refused is fixed and the call repeated once.
     ///
     /// # Errors
     /// As [`Self::call`].
@@ -186,7 +195,11 @@ impl CloudClient {
                     .collect(),
             }
         };
-        self.send(endpoint, api, prepare).await.map_err(|refusal| refusal.error)
+        let result = match self.send(endpoint, api, prepare).await {
+            Err(refusal) if self.is_fixed(endpoint, &refusal) => self.send(endpoint, api, prepare).await,
+            other => other,
+        };
+        result.map_err(|refusal| refusal.error)
     }
 
     fn is_fixed(&self, endpoint: &EndpointUrl, refusal: &Refused) -> bool {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use k8s_openapi::jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -63,6 +65,11 @@ impl Sts {
     /// Over `client`.
     pub fn new(client: CloudClient) -> Self {
         Self(client)
+    }
+
+    /// The same, for calls that are waited for no longer than this.
+    pub fn patient_for(&self, call_timeout: Duration) -> Self {
+        Self(self.0.patient_for(call_timeout))
     }
 
     /// Whose credentials these are.

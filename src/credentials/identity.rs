@@ -6,7 +6,7 @@ use super::ask_once::{AskOnce, Freshness, Held, Refusal};
 use crate::cloud::{CallError, Credentials, EndpointUrl, Sts};
 use crate::domain::{AccountId, CredentialId};
 
-/// STS answers within a fraction of this.
+/// STS answers within a fraction of this. The work waits for that, so it is not waited for as long as for other answers.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Which account each credential belongs to: asked of STS once for each credential and process.
@@ -33,7 +33,7 @@ impl Identities {
     /// Asks `sts`.
     pub fn new(sts: Sts) -> Self {
         Self {
-            sts,
+            sts: sts.patient_for(PATIENCE),
             accounts: AskOnce::new(),
         }
     }
@@ -46,9 +46,7 @@ impl Identities {
         let (sts, credentials, at) = (self.sts.clone(), credentials.clone(), endpoint.clone());
         let id = credentials.id;
         let ask = async move {
-            // The work waits for this answer, so it is not waited for as long as for others.
-            let asked = tokio::time::timeout(PATIENCE, sts.get_caller_identity(&at, &credentials));
-            let result = asked.await.unwrap_or_else(|_| Err(CallError::late()));
+            let result = sts.get_caller_identity(&at, &credentials).await;
             if let Err(error) = &result {
                 tracing::warn!(code = %error.code, endpoint = %at, "STS could not say whose account a credential belongs to");
             }

@@ -53,7 +53,25 @@ fn http(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
     )
 }
 
+const API: Action = Action {
+    version: "1",
+    action: "SetMessageCallback",
+};
+
 async fn call(answers: Vec<Option<Vec<u8>>>, style: SignatureStyle) -> (Result<Response, CallError>, Vec<String>) {
+    let parameters = [("AuthKey", Zeroizing::new("Sesame123".to_owned()))];
+    made(answers, style, async |client, url| {
+        client.call(&url, API, &parameters, &credentials()).await
+    })
+    .await
+}
+
+/// What comes of a call, and the codes that the observer was told.
+async fn made(
+    answers: Vec<Option<Vec<u8>>>,
+    style: SignatureStyle,
+    make: impl AsyncFnOnce(CloudClient, EndpointUrl) -> Result<Response, CallError>,
+) -> (Result<Response, CallError>, Vec<String>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = server(answers).await;
     let seen = Arc::new(Seen::default());
@@ -63,12 +81,7 @@ async fn call(answers: Vec<Option<Vec<u8>>>, style: SignatureStyle) -> (Result<R
         call_timeout: Duration::from_secs(3),
     };
     let client = CloudClient::new(&options, Arc::clone(&seen) as Arc<dyn CallObserver>).unwrap();
-    let api = Action {
-        version: "1",
-        action: "SetMessageCallback",
-    };
-    let parameters = [("AuthKey", Zeroizing::new("Sesame123".to_owned()))];
-    let result = client.call(&url, api, &parameters, &credentials()).await;
+    let result = make(client, url).await;
     let codes = seen.0.lock().clone();
     (result, codes)
 }
@@ -174,12 +187,32 @@ async fn a_clock_that_is_off_is_mended_once() {
         )
     };
     let good = http("200 OK", "", r#"{"RequestId":"1"}"#);
-    let (result, codes) = call(vec![refused(), good], SignatureStyle::Acs3).await;
+    let (result, codes) = call(vec![refused(), good.clone()], SignatureStyle::Acs3).await;
     assert_eq!(result.unwrap().request_id.as_deref(), Some("1"));
     assert_eq!(codes, ["InvalidTimeStamp.Expired", "OK"]);
     let (result, codes) = call(vec![refused(), refused(), refused()], SignatureStyle::HmacSha1).await;
     assert_eq!(result.unwrap_err().class, ErrorClass::Credentials);
     assert_eq!(codes.len(), 2, "once, not for ever");
+    let unsigned = async |client: CloudClient, url| client.call_unsigned(&url, API, &[]).await;
+    for (last, ends_well) in [(good.clone(), true), (refused(), false)] {
+        let (result, codes) = made(vec![refused(), last, refused()], SignatureStyle::Acs3, unsigned).await;
+        assert_eq!((result.is_ok(), codes.len()), (ends_well, 2), "{codes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_waited_for_less_long_is_counted_all_the_same() {
+    let hurried = async |client: CloudClient, url| {
+        let client = client.patient_for(Duration::from_millis(50));
+        client.call(&url, API, &[], &credentials()).await
+    };
+    let began = Instant::now();
+    let (result, codes) = made(vec![None], SignatureStyle::Acs3, hurried).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "less than others");
+    assert_eq!(
+        (result.unwrap_err().code.as_str(), codes),
+        ("Timeout", vec!["Timeout".to_owned()])
+    );
 }
 
 #[tokio::test]
@@ -211,10 +244,6 @@ async fn nobody_there_is_not_a_lost_answer() {
     let url = EndpointUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let client = CloudClient::new(&ClientOptions::default(), Arc::new(Seen::default())).unwrap();
-    let api = Action {
-        version: "1",
-        action: "SetMessageCallback",
-    };
-    let error = client.call(&url, api, &[], &credentials()).await.unwrap_err();
+    let error = client.call(&url, API, &[], &credentials()).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.lost_answer), ("Connect", false));
 }
