@@ -29,6 +29,8 @@ pub struct OwnershipIndex {
     unlisted: BTreeSet<String>,
     /// Watched namespaces that cannot be listed.
     refused: HashSet<String>,
+    /// Whether any was listed.
+    sees: bool,
 }
 
 impl OwnershipIndex {
@@ -102,6 +104,7 @@ impl OwnershipIndex {
 
     /// A namespace has been listed. Returns those whose ownership may have changed.
     pub fn listed(&mut self, namespace: &str) -> Vec<ObjectName> {
+        self.sees = true;
         self.unlisted.remove(namespace);
         let mut woken = self.no_longer_waiting();
         if self.refused.remove(namespace) {
@@ -123,6 +126,11 @@ impl OwnershipIndex {
         self.unlisted.remove(namespace);
         self.refused.insert(namespace.to_owned());
         self.no_longer_waiting()
+    }
+
+    /// Whether there is no namespace left to be listed, and not all are refused.
+    pub fn sees_all(&self) -> bool {
+        self.sees && self.unlisted.is_empty()
     }
 
     /// Whether nobody has asked for its account yet.

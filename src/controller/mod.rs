@@ -80,7 +80,6 @@ async fn one(ctx: &Arc<Context>, namespace: &str, scope: &Scope, health: &Health
     // The resources come first: it is they that tell which Secrets matter.
     let then = async {
         listed.wait().await;
-        health.set_synced();
         secret_watch::follow(Arc::clone(ctx), scope, namespace, health).await;
     };
     tokio::join!(

@@ -48,6 +48,7 @@ pub(super) async fn follow(
     let life: SignOfLife = health.watch("resources", &described("VodMessageCallbacks", namespace));
     let mut follower = Follower {
         ctx: Arc::clone(&ctx),
+        health,
         namespace,
         listed,
         listing: Shown::new(),
@@ -63,14 +64,23 @@ pub(super) async fn follow(
         if trouble.is_refusal() && !listed.initialized() {
             let woken = ctx.ownership().cannot_list(namespace);
             ctx.wake_all(woken);
+            tell_if_all_is_seen(&ctx, health);
         }
     };
     list_watch::follow(&source, scope.watch, &life, tell, failed).await;
 }
 
+/// The caches hold what the cluster holds, as far as it may be seen.
+fn tell_if_all_is_seen(ctx: &Context, health: &Health) {
+    if ctx.ownership().sees_all() {
+        health.set_synced();
+    }
+}
+
 /// Carries out what the roster says.
 struct Follower<'a> {
     ctx: Arc<Context>,
+    health: &'a Health,
     namespace: &'a str,
     /// Whether a list was ever complete.
     listed: &'a SetOnce<()>,
@@ -146,6 +156,7 @@ impl Follower<'_> {
             let _ = self.listed.set(());
             let woken = self.ctx.ownership().listed(self.namespace);
             self.ctx.wake_all(woken);
+            tell_if_all_is_seen(&self.ctx, self.health);
         }
     }
 

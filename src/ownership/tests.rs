@@ -213,6 +213,22 @@ fn a_renewed_contender_keeps_what_was_learned_and_takes_what_its_status_proves_w
 }
 
 #[test]
+fn all_is_seen_once_each_watched_namespace_was_listed_or_refused() {
+    let mut index = OwnershipIndex::default();
+    index.expect(["ns".to_owned(), "other".to_owned()]);
+    index.listed("ns");
+    assert!(!index.sees_all(), "the other one is waited for");
+    index.cannot_list("other");
+    assert!(index.sees_all(), "what there is to be seen");
+    let mut index = OwnershipIndex::default();
+    index.expect(["ns".to_owned()]);
+    index.cannot_list("ns");
+    assert!(!index.sees_all(), "nothing at all");
+    index.listed("ns");
+    assert!(index.sees_all());
+}
+
+#[test]
 fn nobody_is_judged_an_owner_before_every_watched_namespace_was_listed() {
     let mut index = OwnershipIndex::default();
     index.expect(["ns".to_owned(), "other".to_owned()]);

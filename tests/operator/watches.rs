@@ -202,8 +202,10 @@ async fn nobody_takes_over_while_a_namespace_is_not_listed() {
     // What it is not known to own it does not remove, nor does it leave it behind.
     stage.cluster.delete_vmc(&stage.ns, "goes").await.unwrap();
     stage.not_ready("goes", "ServiceUnavailable").await;
+    assert!(!operator.readyz().await, "not all resources are listed");
     proxy.pass_all();
     stage.cluster.wait_gone(&stage.ns, "goes").await.unwrap();
+    assert!(operator.readyz().await);
     assert_eq!((stage.deletes("goes"), stage.live("goes")), (1, None));
     stage.not_ready("younger", "Conflict").await;
     assert_eq!(stage.endpoint.world().count("SetMessageCallback", "app-shared"), 1);
