@@ -237,8 +237,12 @@ async fn lead_in_turns(parts: &Parts, me: String, stop: &CancellationToken, task
         let ended = stop.child_token();
         let over = leadership.token.clone();
         let both = ended.clone();
+        let metrics = Arc::clone(&parts.metrics);
         let link = tokio::spawn(async move {
             over.cancelled().await;
+            // Not only once the work has drained: another one may lead by then.
+            metrics.set_leader(false);
+            metrics.clear_resources();
             both.cancel();
         });
         let follows = leadership.may_follow_calls;

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use harness::{ApiProxy, Gate, Operator, Vmc, eventually};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use vod_endpoint::{Fault, How};
 
@@ -399,6 +400,34 @@ async fn two_releases_lead_beside_each_other_by_the_names_of_their_leases() {
     })
     .await
     .unwrap();
+}
+
+/// What is under way may take a while to end, and another one leads by then.
+#[tokio::test]
+async fn who_has_lost_the_lease_says_so_before_its_work_has_drained() {
+    let stage = Stage::set().await;
+    let builder = stage.builder(&["--check-interval", "1h", "--leader-elect", "--lease-name", "lost"]);
+    let operator = builder.env("POD_NAMESPACE", stage.ns.as_str()).start().await.unwrap();
+    eventually("it leads", async || leads(&operator).await).await.unwrap();
+    let late = Fault::always(How::Delay { ms: 9000 }).action("GetMessageCallback");
+    stage.endpoint.world().faults.push(late);
+    stage.apply(&stage.http("drains")).await;
+    eventually("it is read", async || {
+        stage.endpoint.world().count("GetMessageCallback", &app("drains")) == 1
+    })
+    .await
+    .unwrap();
+    let taken = json!({"spec": {"holderIdentity": "somebody-else"}});
+    let leases: Api<Lease> = Api::namespaced(stage.cluster.client(), &stage.ns);
+    let began = std::time::Instant::now();
+    leases
+        .patch("lost", &PatchParams::default(), &Patch::Merge(taken))
+        .await
+        .unwrap();
+    eventually("it leads no more", async || !leads(&operator).await)
+        .await
+        .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
 /// A frozen leader's words may be on their way for as long as a network likes.
