@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
+use kube::ResourceExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -15,9 +17,13 @@ use crate::quota::{Begun, Position, Urgency};
 use crate::reconcile::context::Context;
 use crate::reconcile::due::{Due, Retry, RetryInputs};
 use crate::reconcile::object_state::Schedule;
-use crate::reconcile::{Pass, reconcile, say_waiting};
+use crate::reconcile::{Pass, reconcile, say_waiting, write_status};
 use crate::service::Turn;
 
+/// So long a stop waits for an API server that would not take a status before.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// So many of them are written at once.
+const LAST_WORDS_AT_ONCE: usize = 16;
 /// A change that waits longer than this for its turn says so in its status.
 const QUIET_WAIT: Duration = Duration::from_secs(5);
 /// So many resources are looked at before passes begin again: looking is cheap, and one burst must not hold up others.
@@ -114,6 +120,32 @@ pub(super) async fn run(ctx: Arc<Context>, mut woken: UnboundedReceiver<ObjectNa
             runner.begin();
         }
     }
+    if tokio::time::timeout(LAST_WORDS, write_what_is_kept(&ctx))
+        .await
+        .is_err()
+    {
+        tracing::warn!("not every status that the API server would not take before was written");
+    }
+}
+
+/// What a status that could not be written says is lost with the process, and with it what was applied.
+async fn write_what_is_kept(ctx: &Arc<Context>) {
+    let kept = ctx.object_states.unwritten();
+    if kept.is_empty() {
+        return;
+    }
+    let resources = ctx
+        .stores
+        .all()
+        .filter(|resource| resource.uid().is_some_and(|uid| kept.contains(&uid)));
+    let written = resources.map(|resource| async move {
+        let pass = Pass::look(ctx, Arc::new(resource));
+        write_status(&pass).await;
+    });
+    stream::iter(written)
+        .buffer_unordered(LAST_WORDS_AT_ONCE)
+        .collect::<()>()
+        .await;
 }
 
 impl Runner {

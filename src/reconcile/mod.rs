@@ -60,7 +60,10 @@ pub async fn reconcile(pass: Pass, turn: &Turn) {
     // Boxed: most of a crowd waits for its turn or for an answer.
     let result = match pass.due {
         Due::Nothing(_) => return,
-        Due::WriteStatus => Ok(write_status(&pass).await),
+        Due::WriteStatus => {
+            write_status(&pass).await;
+            Ok(End::StatusWritten)
+        }
         Due::Suspend => Ok(suspend(&pass).await),
         Due::Cleanup => Box::pin(cleanup::cleanup(&pass, turn)).await,
         Due::Change | Due::RequestedCheck | Due::ScheduledCheck => Box::pin(apply::apply(&pass, turn)).await,
@@ -75,9 +78,8 @@ pub async fn reconcile(pass: Pass, turn: &Turn) {
 }
 
 /// Writes the status that the API server would not take before.
-async fn write_status(pass: &Pass) -> End {
+pub async fn write_status(pass: &Pass) {
     pass.report(StatusUpdate::default()).await;
-    End::StatusWritten
 }
 
 async fn suspend(pass: &Pass) -> End {

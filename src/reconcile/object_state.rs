@@ -1,6 +1,6 @@
 //! What this process remembers of each resource. Nothing in it is needed to be right after a restart.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -249,6 +249,13 @@ impl ObjectStates {
         {
             state.status = StatusCopy::Watched;
         }
+    }
+
+    /// Those whose status waits to be written.
+    pub fn unwritten(&self) -> HashSet<String> {
+        let all = self.all();
+        let unwritten = all.iter().filter(|(_, entry)| entry.lock().status.is_unwritten());
+        unwritten.map(|(uid, _)| uid.clone()).collect()
     }
 
     /// Forgets a resource that is gone.

@@ -108,6 +108,45 @@ async fn a_set_whose_status_cannot_be_written_is_made_once() {
     );
 }
 
+/// Nor lost where the process ends before it is tried again.
+#[tokio::test]
+async fn a_status_that_was_kept_is_written_before_the_end() {
+    let stage = Stage::set().await;
+    let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
+    stage.apply(&stage.http("kept")).await;
+    stage.ready("kept", "Applied").await;
+    let late = Fault::always(How::Delay { ms: 500 })
+        .action("SetMessageCallback")
+        .after();
+    stage.endpoint.world().faults.push(late);
+    stage.apply(&stage.http("kept").events(["SnapshotComplete"])).await;
+    eventually("the Set is on its way", async || stage.sets("kept") == 2)
+        .await
+        .unwrap();
+    gate.refuse();
+    // Long enough between two attempts that the stop comes first.
+    let attempts = || {
+        operator
+            .logs()
+            .iter()
+            .filter(|line| line.contains("a status was not written"))
+            .count()
+    };
+    eventually("four attempts to write the status", async || attempts() >= 4)
+        .await
+        .unwrap();
+    gate.open();
+    operator.sigterm_and_wait().await.unwrap();
+    let vmc = stage.cluster.vmc(&stage.ns, "kept").await.unwrap().unwrap();
+    let calls = stage.calls("kept");
+    let set = calls.iter().rfind(|c| c.action == "SetMessageCallback").unwrap();
+    assert_eq!(vmc["status"]["requestId"], set.request_id);
+    assert_eq!(
+        vmc["status"]["applied"]["eventTypes"],
+        serde_json::json!(["SnapshotComplete"])
+    );
+}
+
 /// A watch that is resumed at a version that the API server no longer has begins with a new list.
 #[tokio::test]
 async fn an_expired_watch_begins_anew() {
