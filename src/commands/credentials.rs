@@ -113,6 +113,7 @@ fn told(error: CredentialError) -> Failure {
     match error {
         CredentialError::NoneFound(_) => Failure::unknown(format!("no credentials were found: {NONE}")),
         CredentialError::Metadata(why) => Failure::unknown(format!("no credentials were found ({why}): {NONE}")),
+        CredentialError::Remembered { error, .. } => told(*error),
         other => Failure::unknown(other),
     }
 }

@@ -42,6 +42,12 @@ pub(super) trait Held: Clone + Send + 'static {
 pub(super) trait Refusal: Clone + Send + 'static {
     /// Whether asking again at once would bring the same. Otherwise it is not remembered.
     fn lasts(&self) -> bool;
+
+    /// The same, told to somebody who has not asked: from `until` on it is asked anew.
+    fn remembered(self, until: Instant) -> Self {
+        let _ = until;
+        self
+    }
 }
 
 type Ask<V, E> = BoxFuture<'static, Result<V, E>>;
@@ -135,7 +141,7 @@ impl<V: Held + Sync, E: Refusal + Sync> AskOnce<V, E> {
         match (own, old, failed) {
             (Some(_), Some(old), _) | (None, Some(old), Some(_)) => Next::Take(Ok(old)),
             (Some(asking), None, _) => Next::Await { asking, old: None },
-            (None, None, Some(failed)) => Next::Take(Err(failed.error.clone())),
+            (None, None, Some(failed)) => Next::Take(Err(failed.error.clone().remembered(failed.until))),
             (None, old, None) => {
                 let other = answer.asking.values().find_map(WeakShared::upgrade);
                 if let Some(asking) = other.filter(|_| patient) {

@@ -12,6 +12,8 @@ mod provider;
 mod secret;
 mod service_account;
 
+use tokio::time::Instant;
+
 use crate::cloud::{CallError, ErrorClass};
 
 pub use crate::cloud::{AssumeRole, Credentials, OidcRole};
@@ -84,6 +86,14 @@ pub enum CredentialError {
         /// What STS answered.
         error: CallError,
     },
+    /// What was answered to somebody else a moment ago.
+    #[error("{error}")]
+    Remembered {
+        /// What.
+        error: Box<Self>,
+        /// From when on it is asked anew.
+        until: Instant,
+    },
 }
 
 impl CredentialError {
@@ -102,6 +112,7 @@ impl CredentialError {
             // A token that is not mounted yet, or a metadata service that starts, may pass by itself.
             Self::TokenFile(_) | Self::Metadata(_) | Self::TokenRequest(_) => ErrorClass::Transient,
             Self::Role { error, .. } => error.class,
+            Self::Remembered { error, .. } => error.class(),
         }
     }
 
@@ -109,6 +120,15 @@ impl CredentialError {
     pub fn call(&self) -> Option<&CallError> {
         match self {
             Self::Role { error, .. } => Some(error),
+            Self::Remembered { error, .. } => error.call(),
+            _ => None,
+        }
+    }
+
+    /// When it is asked anew, where this is what was answered to somebody else.
+    pub fn asked_anew(&self) -> Option<Instant> {
+        match self {
+            Self::Remembered { until, .. } => Some(*until),
             _ => None,
         }
     }

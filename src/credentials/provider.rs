@@ -44,6 +44,13 @@ impl Refusal for CredentialError {
         // What the API server refuses is asked of it again: it is ours, and a ServiceAccount may come any moment.
         !self.is_expired_base() && !matches!(self, Self::ServiceAccount { .. } | Self::TokenRequest(_))
     }
+
+    fn remembered(self, until: Instant) -> Self {
+        Self::Remembered {
+            error: Box::new(self),
+            until,
+        }
+    }
 }
 
 impl CredentialProvider {

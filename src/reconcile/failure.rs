@@ -22,6 +22,8 @@ pub enum Failure {
         message: String,
         /// The service's own answer, if it was asked.
         call: Option<Box<CallError>>,
+        /// Where that was an answer to somebody else: how long until it is asked anew.
+        asked_anew: Option<Duration>,
     },
     /// The account's quota is used up, or it rests.
     Throttled {
@@ -74,6 +76,7 @@ impl Failure {
             reason,
             message: message.into(),
             call: None,
+            asked_anew: None,
         }
     }
 
@@ -90,7 +93,9 @@ impl Failure {
     /// What a user is told of it, if anything.
     pub fn told(&self) -> Option<Told<'_>> {
         match self {
-            Self::Stalled { reason, message, call } => Some(Told {
+            Self::Stalled {
+                reason, message, call, ..
+            } => Some(Told {
                 reason: *reason,
                 message,
                 call: call.as_deref(),
@@ -117,7 +122,9 @@ impl Failure {
     /// How a pass ends with it.
     pub fn end(&self, pass: &Pass) -> End {
         match self {
-            Self::Stalled { .. } => End::Stalled,
+            Self::Stalled { asked_anew, .. } => End::Stalled {
+                asked_anew: *asked_anew,
+            },
             Self::Throttled { not_before, .. } => pass.rest(*not_before),
             Self::Waiting { not_before, .. } => End::Waiting {
                 not_before: *not_before,
@@ -171,6 +178,7 @@ impl From<CallError> for Failure {
             reason,
             message: format!("the service answered {}: {said}; {advice}", error.code),
             call: Some(Box::new(error)),
+            asked_anew: None,
         };
         match error.class {
             ErrorClass::Throttling => Self::Waiting {
@@ -216,6 +224,7 @@ impl From<CallError> for Failure {
 impl From<CredentialError> for Failure {
     fn from(error: CredentialError) -> Self {
         let call = error.call().cloned().map(Box::new);
+        let asked_anew = error.asked_anew();
         match error.class() {
             class @ (ErrorClass::Transient | ErrorClass::Throttling) => Self::Waiting {
                 reason: if class == ErrorClass::Throttling {
@@ -235,6 +244,7 @@ impl From<CredentialError> for Failure {
                 },
                 message: error.to_string(),
                 call,
+                asked_anew: asked_anew.map(|at| at.saturating_duration_since(Instant::now())),
             },
         }
     }

@@ -28,7 +28,10 @@ pub enum End {
     /// A Set succeeded, and the service shows something else: it is corrected as drift, which is counted by intervals.
     NotHeld,
     /// The user must change something.
-    Stalled,
+    Stalled {
+        /// How long until it is asked whether that was done, where the answer was one to somebody else.
+        asked_anew: Option<Duration>,
+    },
     /// The API server would not take what we wrote.
     NotWritten,
 }
@@ -95,9 +98,9 @@ pub fn next_action(end: End, timing: &Timing, backoff: &mut Backoff) -> Next {
         End::Waiting { not_before } => in_time(backoff.next(not_before)),
         End::NotHeld => in_time(backoff.next(None).min(timing.until_check)),
         // Slowly: what it depends on has its own way to wake it.
-        End::Stalled => {
+        End::Stalled { asked_anew } => {
             backoff.reset();
-            in_time(timing.until_check)
+            in_time(asked_anew.map_or(timing.until_check, |wait| wait.min(timing.until_check)))
         }
         End::NotWritten => Next::Retry(backoff.next(None).max(SHORTEST)),
     }
@@ -126,7 +129,7 @@ mod tests {
         // The end; what comes next where it is no retry; else the bounds of the wait, for each of the four.
         type Row = (End, [Result<Next, (u64, u64)>; 4]);
         let retry = |from, to| Err((from, to));
-        let table: [Row; 10] = [
+        let table: [Row; 11] = [
             (
                 End::Done,
                 [
@@ -158,8 +161,14 @@ mod tests {
             ),
             (End::NotHeld, [retry(1, 2), retry(1, 2), retry(1, 2), retry(1, 2)]),
             (
-                End::Stalled,
+                End::Stalled { asked_anew: None },
                 [retry(600, 600), retry(600, 600), retry(300, 300), retry(5, 5)],
+            ),
+            (
+                End::Stalled {
+                    asked_anew: Some(Duration::from_secs(30)),
+                },
+                [retry(30, 30), retry(30, 30), retry(30, 30), retry(5, 5)],
             ),
             (End::NotWritten, [retry(1, 2), retry(1, 2), retry(1, 2), retry(1, 2)]),
         ];
@@ -200,7 +209,10 @@ mod tests {
         for end in [
             End::StaleLeader,
             End::NotWritten,
-            End::Stalled,
+            End::Stalled { asked_anew: None },
+            End::Stalled {
+                asked_anew: Some(Duration::ZERO),
+            },
             End::NotHeld,
             End::Waiting { not_before: None },
         ] {

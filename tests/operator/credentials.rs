@@ -272,6 +272,38 @@ async fn a_temporary_key_in_a_secret_goes_with_its_token() {
     }
 }
 
+/// A refusal of STS is remembered for a while, so that many who need the role do not ask all at once; who was told of it
+/// so, and did not ask, does not wait for its next check.
+#[tokio::test]
+async fn a_refusal_that_others_were_told_is_asked_anew_soon() {
+    let stage = Stage::set().await;
+    let refused = vod_endpoint::Fault::code(403, "NoPermission").action("AssumeRole");
+    stage.endpoint.world().faults.push(refused);
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    let role = json!({ "secretRef": { "name": "alibaba-cloud" }, "assumeRole": { "roleArn": ROLE } });
+    let vmc = |name: &str| stage.http(name).field("credentials", role.clone());
+    stage.apply(&vmc("asks")).await;
+    stage.not_ready("asks", "PermissionDenied").await;
+    let asked = || {
+        let world = stage.endpoint.world();
+        world.calls().iter().filter(|c| c.action == "AssumeRole").count()
+    };
+    // With each it is remembered for longer.
+    let mut n = 0;
+    eventually("four refusals", async || {
+        n += 1;
+        stage.check_now("asks", &n.to_string()).await;
+        asked() >= 4
+    })
+    .await
+    .unwrap();
+    stage.endpoint.world().faults.clear();
+    stage.apply(&vmc("is-told")).await;
+    stage.check_now("asks", "mended").await;
+    stage.ready("is-told", "Applied").await;
+    stage.ready("asks", "Applied").await;
+}
+
 /// Many resources need the same temporary credentials: they are fetched once.
 #[tokio::test]
 async fn one_fetch_serves_all_who_wait_for_it() {
