@@ -150,8 +150,8 @@ pub fn claim_of(ctx: &Context, resource: &VodMessageCallback) -> AccountClaim {
     }
 }
 
-/// Takes over what the status proves, once the watches show the Secret's version.
-pub fn take_over(ctx: &Context, resource: &VodMessageCallback) {
+/// Notes what the status proves of a resource's account, once the watches show the Secret's version.
+pub fn note_proven_by_status(ctx: &Context, resource: &VodMessageCallback) {
     let uid = resource.uid().unwrap_or_default();
     let woken = ctx.ownership().told(&uid, claim_of(ctx, resource));
     ctx.wake_all(woken);

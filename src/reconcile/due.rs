@@ -25,6 +25,14 @@ pub struct RetryInputs {
 }
 
 impl RetryInputs {
+    /// The version of a Secret, where the watch shows it.
+    pub fn present(&self, name: &str) -> Option<&str> {
+        match self.secrets.iter().find(|(secret, _)| secret == name)? {
+            (_, SecretVersion::Present(version)) => Some(version),
+            (_, SecretVersion::Unknown | SecretVersion::Gone) => None,
+        }
+    }
+
     /// Whether something came up that makes a pass with these inputs pointless. A Secret that was not seen yet when it
     /// began is no news: its value was read.
     pub fn are_outdated_by(&self, now: &Self) -> bool {

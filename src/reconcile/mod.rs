@@ -21,6 +21,7 @@ pub(crate) mod facts;
 pub(crate) mod failure;
 mod failure_status;
 pub mod finalizer;
+mod line;
 mod look;
 mod next_action;
 pub mod object_state;

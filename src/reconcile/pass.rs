@@ -1,4 +1,4 @@
-//! One look at one resource, from its beginning to what comes next.
+//! One pass over one resource, from its beginning to what comes next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,22 +14,16 @@ use super::context::Context;
 use super::decide::holds;
 use super::drift::found_words;
 use super::due::{Due, RetryInputs};
-use super::failure::Failure;
 use super::next_action::{End, Next, Timing, next_action};
 use super::object_state::{Entry, Live};
 use super::report::{self, StatusUpdate};
-use super::resource_version::{is_newer, version_of};
-use super::secret_index::SecretVersion;
-use super::{cleanup, convert, deletion_grace, secret_refs};
-use crate::api::{
-    AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackSpec, VodMessageCallbackStatus,
-};
+use super::{convert, deletion_grace, secret_refs};
+use crate::RECONCILE_ANNOTATION;
+use crate::api::{AppliedSetting, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::FieldDifference;
 use crate::events::Notice;
 use crate::ownership::ObjectName;
-use crate::quota::{Line, Owner, Urgency};
 use crate::schedule::next_check;
-use crate::service::Access;
 use crate::status::{Reason, ready_reason};
 
 /// One resource as a pass sees it.
@@ -54,7 +48,7 @@ pub struct Pass {
     pub due: Due,
     seen: Mutex<Seen>,
     /// A rival came or went before it began.
-    for_ownership: AtomicBool,
+    pub(super) for_ownership: AtomicBool,
 }
 
 /// What a pass found out, also one that fails later.
@@ -79,25 +73,20 @@ pub struct Seen {
 }
 
 impl Pass {
-    /// A pass over a resource as it was looked at.
-    pub(super) fn new(
-        ctx: &Arc<Context>,
-        resource: Arc<VodMessageCallback>,
-        entry: Arc<Entry>,
-        status: VodMessageCallbackStatus,
-        inputs: RetryInputs,
-        due: Due,
-    ) -> Self {
+    /// A pass over a resource that nothing is due for as far as is known.
+    pub(super) fn of(ctx: &Arc<Context>, resource: Arc<VodMessageCallback>) -> Self {
+        let uid = resource.uid().unwrap_or_default();
+        let entry = ctx.object_states.of(&uid);
         Self {
             ctx: Arc::clone(ctx),
             name: ObjectName::of(resource.as_ref()),
-            uid: resource.uid().unwrap_or_default(),
             interval: convert::check_interval(&resource.spec, ctx.defaults.check_interval),
-            resource,
+            status: report::current_status(&resource, &entry),
+            inputs: retry_inputs(ctx, &resource),
+            due: Due::Nothing(None),
+            uid,
             entry,
-            inputs,
-            status,
-            due,
+            resource,
             seen: Mutex::default(),
             for_ownership: AtomicBool::new(false),
         }
@@ -128,6 +117,11 @@ impl Pass {
         self.status.is_fresh()
     }
 
+    /// Whether the status speaks of the present generation.
+    pub fn is_spoken_of(&self) -> bool {
+        self.status.observed_generation == Some(self.inputs.generation)
+    }
+
     /// Whether the status says that the present generation is held by the service.
     pub fn holds_generation(&self) -> bool {
         holds(&self.status, self.inputs.generation)
@@ -136,130 +130,13 @@ impl Pass {
     /// Whether the status says of the present generation that somebody else has a hand in the setting.
     pub fn is_disputed(&self) -> bool {
         let reason = ready_reason(&self.status.conditions);
-        self.status.observed_generation == Some(self.inputs.generation)
-            && matches!(reason, Some(Reason::Conflict | Reason::Contested))
+        self.is_spoken_of() && matches!(reason, Some(Reason::Conflict | Reason::Contested))
     }
 
     /// The account that the setting is of, also while the credentials are refused and the status names none for them.
     pub fn account(&self) -> Option<String> {
         let told = self.status.account_of_the_setting().map(str::to_owned);
         told.or_else(|| self.entry.lock().account.clone())
-    }
-
-    /// How urgent it is. What was found when work began, and what is tried again, is no news of the user's.
-    pub fn urgency(&self) -> Urgency {
-        let state = self.entry.lock();
-        // One that was throttled goes on as what it was.
-        let schedule = state.schedule.as_ref().filter(|schedule| schedule.head.is_none());
-        let retry = schedule.and_then(|schedule| schedule.retry.as_ref());
-        let is_retry = retry.is_some_and(|retry| retry.inputs.still_hold(&self.inputs));
-        match self.due {
-            Due::ScheduledCheck => Urgency::Check,
-            // Many can be asked for in one go, and a change goes before them.
-            Due::RequestedCheck => Urgency::Backlog,
-            // So are those of an AccessKey that was rotated: nothing of the setting waits.
-            Due::Change
-                if !state.ownership_changed
-                    && !self.for_ownership.load(Ordering::Relaxed)
-                    && self.only_the_credentials_changed() =>
-            {
-                Urgency::Backlog
-            }
-            _ if is_retry || state.found_at == Some(self.inputs.generation) => Urgency::Backlog,
-            Due::Nothing(_) | Due::Suspend | Due::Cleanup | Due::Change | Due::WriteStatus => Urgency::Change,
-        }
-    }
-
-    fn only_the_credentials_changed(&self) -> bool {
-        let key = secret_refs::key_ref(&self.resource.spec).map(|(name, _)| name);
-        let now = key.and_then(|name| self.inputs.secrets.iter().find(|(n, _)| n == name));
-        let applied = self
-            .status
-            .applied
-            .as_ref()
-            .and_then(|applied| applied.auth_key_secret.as_ref());
-        let key_is_in_force = match (now, applied) {
-            (None, None) => true,
-            (Some((_, SecretVersion::Present(version))), Some(applied)) => *version == applied.resource_version,
-            _ => false,
-        };
-        self.holds_generation() && key_is_in_force
-    }
-
-    /// The line it waits in: its account's, its credential's while the account is not known, or nobody's where the
-    /// service is not called at all.
-    pub fn line(&self) -> Line {
-        let spec = &self.resource.spec;
-        let local = match self.due {
-            Due::Suspend | Due::WriteStatus | Due::Nothing(_) => true,
-            Due::Cleanup => cleanup::settings_to_remove(self).is_empty(),
-            Due::Change | Due::RequestedCheck | Due::ScheduledCheck => false,
-        };
-        if local {
-            return Line {
-                owner: Owner::NoCalls,
-                endpoint: String::new(),
-            };
-        }
-        let account = self.ctx.ownership().account(&self.uid);
-        Line {
-            owner: account
-                .filter(|_| self.has_the_credentials_of_its_account())
-                .map_or_else(
-                    || Owner::Credential(line_of_the_credential(&self.name.namespace, spec)),
-                    Owner::Account,
-                ),
-            endpoint: self.ctx.endpoints.vod(&convert::region(spec)).as_str().to_owned(),
-        }
-    }
-
-    /// Others may be another account's, and do not wait in this one's line; whose they are is asked first.
-    fn has_the_credentials_of_its_account(&self) -> bool {
-        let spec = &self.resource.spec;
-        let state = self.entry.lock();
-        let with = state.proven_with.as_ref();
-        if with.is_some_and(|with| with.mark != secret_refs::credentials_mark(spec)) {
-            return false;
-        }
-        let Some(name) = secret_refs::credentials_name(spec) else {
-            return true;
-        };
-        let now = self.inputs.secrets.iter().find(|(secret, _)| secret == name);
-        let Some((_, SecretVersion::Present(now))) = now else {
-            return true;
-        };
-        let then = match with {
-            Some(with) => with.version.as_deref(),
-            // By a process before this one.
-            None => version_of(&self.status.observed_secrets, name),
-        };
-        then.is_some_and(|then| !is_newer(now, then))
-    }
-
-    /// The account is known: from here on this pass counts in its line.
-    ///
-    /// # Errors
-    /// [`Failure::InLine`] where that has no room: it has to wait there.
-    pub fn join_line(&self, access: &Access) -> Result<(), Failure> {
-        let line = Line {
-            owner: Owner::Account(access.account.clone()),
-            endpoint: access.endpoint.as_str().to_owned(),
-        };
-        if self.ctx.queue().join(&self.name, &line) {
-            Ok(())
-        } else {
-            Err(Failure::InLine)
-        }
-    }
-
-    /// The account was throttled: its line rests as long as the service asked, and this resource goes on at its head.
-    pub fn rest(&self, not_before: Option<Duration>) -> End {
-        let Some(wait) = not_before else { return End::Throttled };
-        let Some(account) = self.ctx.ownership().account(&self.uid) else {
-            return End::Waiting { not_before };
-        };
-        self.ctx.queue().rest(&account, Instant::now() + wait);
-        End::Throttled
     }
 
     /// Writes what came of it, then tells the events: in this order, so that what they say can be looked up.
@@ -334,15 +211,20 @@ pub(super) fn until_next_check(ctx: &Context, uid: &str, interval: Duration) -> 
     next_check(&phase, interval, Timestamp::now())
 }
 
-/// What a spec's credentials go by until their account is known, for those who wait in line.
-fn line_of_the_credential(namespace: &str, spec: &VodMessageCallbackSpec) -> String {
-    let credentials = spec.credentials.as_ref();
-    let account = credentials.and_then(|c| c.service_account_ref.as_ref());
-    let base = match (secret_refs::credentials_name(spec), account) {
-        (Some(secret), _) => format!("{namespace}/{secret}"),
-        (None, Some(account)) => format!("{namespace} {} {}", account.name, account.role_arn),
-        (None, None) => "ambient".to_owned(),
+fn retry_inputs(ctx: &Context, resource: &VodMessageCallback) -> RetryInputs {
+    let namespace = resource.namespace().unwrap_or_default();
+    let version = |name: String| {
+        let version = ctx.secrets.version(&namespace, &name);
+        (name, version)
     };
-    let role = credentials.and_then(|c| c.assume_role.as_ref());
-    role.map_or_else(|| base.clone(), |role| format!("{base} {}", role.role_arn))
+    RetryInputs {
+        generation: resource.metadata.generation.unwrap_or_default(),
+        requested: resource.annotations().get(RECONCILE_ANNOTATION).cloned(),
+        secrets: secret_refs::referenced(&resource.spec)
+            .into_iter()
+            .map(version)
+            .collect(),
+        read: Vec::new(),
+        deleting: resource.metadata.deletion_timestamp.is_some(),
+    }
 }

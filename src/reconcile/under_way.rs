@@ -17,7 +17,7 @@ const PROGRESSING_AFTER: Duration = Duration::from_secs(1);
 
 /// Says that work is under way, where nothing was said of the generation yet and the work is not `done` soon.
 pub async fn say_progressing(pass: &Pass, done: &CancellationToken) {
-    if is_spoken_of(pass) {
+    if pass.is_spoken_of() {
         return;
     }
     tokio::select! {
@@ -40,15 +40,11 @@ pub async fn say_waiting(ctx: &Arc<Context>, resource: Arc<VodMessageCallback>) 
         return;
     }
     let waits = pass.due == Due::Change && !pass.holds_generation();
-    let said = is_spoken_of(&pass) && ready_reason(&pass.status.conditions).is_some_and(Reason::is_under_way);
+    let said = pass.is_spoken_of() && ready_reason(&pass.status.conditions).is_some_and(Reason::is_under_way);
     if waits && !said {
         let words = "waits for its turn in the account's quota of calls";
         say(&pass, Reason::Throttled, words).await;
     }
-}
-
-fn is_spoken_of(pass: &Pass) -> bool {
-    pass.status.observed_generation == Some(pass.inputs.generation)
 }
 
 async fn say(pass: &Pass, reason: Reason, words: &str) {
