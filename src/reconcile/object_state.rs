@@ -171,11 +171,6 @@ pub enum StatusCopy {
 }
 
 impl StatusCopy {
-    /// Whether a status waits to be written.
-    pub fn is_unwritten(&self) -> bool {
-        self.unwritten().is_some()
-    }
-
     /// When a status that waits to be written is tried again.
     pub fn unwritten(&self) -> Option<Instant> {
         match self {
@@ -254,7 +249,7 @@ impl ObjectStates {
     /// Those whose status waits to be written.
     pub fn unwritten(&self) -> HashSet<String> {
         let all = self.all();
-        let unwritten = all.iter().filter(|(_, entry)| entry.lock().status.is_unwritten());
+        let unwritten = all.iter().filter(|(_, entry)| entry.lock().status.unwritten().is_some());
         unwritten.map(|(uid, _)| uid.clone()).collect()
     }
 

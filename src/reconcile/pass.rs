@@ -141,7 +141,7 @@ impl Pass {
 
     /// Writes what came of it, then tells the events: in this order, so that what they say can be looked up.
     pub async fn report(&self, update: StatusUpdate) {
-        Box::pin(report::report(&self.ctx, &self.resource, &self.entry, &update)).await;
+        Box::pin(report::write(&self.ctx, &self.resource, &self.entry, &update)).await;
         if let Some(drift) = &update.drift {
             let outcome = drift.outcome.as_str();
             self.ctx.metrics.drift(outcome);

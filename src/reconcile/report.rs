@@ -186,9 +186,9 @@ fn newest(ctx: &Context, resource: &VodMessageCallback) -> Option<VodMessageCall
     is_it.then(|| newest.unpack()).flatten()
 }
 
-/// Writes the status if `update` changes anything in it, or an earlier one is still unwritten. Returns whether the API
-/// server has it; if not, it is kept and written later.
-pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, update: &StatusUpdate) -> bool {
+/// Writes the status if `update` changes anything in it, or an earlier one is still unwritten. What the API server does
+/// not take is kept and written later.
+pub async fn write(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, update: &StatusUpdate) {
     let generation = resource.metadata.generation.unwrap_or_default();
     let newest = newest(ctx, resource);
     let known = newest.as_ref().unwrap_or(resource);
@@ -199,8 +199,8 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
         if let Some(reason) = ready_reason(&status.conditions) {
             state.shown = Shown::Reason(reason);
         }
-        if status == current && !state.status.is_unwritten() {
-            return true;
+        if status == current && state.status.unwritten().is_none() {
+            return;
         }
         // Until it is known to be written, also when this is abandoned half-way.
         state.status = StatusCopy::Unwritten {
@@ -210,7 +210,7 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
     }
     // Words of a stale leader must not come after those of the present one, which finds out for itself.
     if !ctx.claim.holds() {
-        return false;
+        return;
     }
     let mut version = known.resource_version().unwrap_or_default();
     if let Some(ours) = entry.lock().written_at.clone().filter(|ours| is_newer(ours, &version)) {
@@ -225,7 +225,6 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
                 version,
                 status: Box::new(status),
             };
-            true
         }
         // Also where it may have gone: then the watch will say so, and nothing is left to be written.
         Err(error) => {
@@ -235,7 +234,6 @@ pub async fn report(ctx: &Context, resource: &VodMessageCallback, entry: &Entry,
                 *not_before = Instant::now() + wait;
             }
             tracing::warn!(error = %crate::telemetry::in_words(&error), retry_in = ?wait, "a status was not written; it is kept and written later");
-            false
         }
     }
 }
