@@ -1,166 +1,304 @@
-//! The third step: makes the calls that change something, and reads back what they made of it.
+//! The third step: carries a plan out by the calls that it needs, and finds the words for what came of it.
 
-use std::time::Duration;
-
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::calls::{self, Change};
+use super::convert;
+use super::decide::{Cause, Plan};
+use super::drift::{Drift, found_words};
 use super::failure::Failure;
-use super::object_state::{Live, Sets};
 use super::observe::Wanted;
 use super::pass::Pass;
-use crate::cloud::Operation;
-use crate::domain::{KeyForm, ReadBack};
-use crate::service::{Access, LiveRead, Turn, Unserved};
+use super::report::{Edit, StatusUpdate};
+use crate::api::{AppliedSetting, DriftOutcome, LastError};
+use crate::domain::{FieldDifference, LiveSetting, ReadBack};
+use crate::events::{EventReason, Notice};
+use crate::schedule::CONTEST_WINDOW;
+use crate::service::Turn;
+use crate::status::{Outcome, Reason, ready_reason};
 
-/// How long a read-back that looks like another setting is given before it is believed.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Said where the Set succeeded, and what the service made of it could not be read yet.
+const READ_BACK_DUE: &str =
+    "SetMessageCallback succeeded; the setting could not be read back yet, which is made up for soon";
 
-/// How long a read-back may go on when the process stops.
-const LAST_READ: Duration = Duration::from_secs(2);
-
-/// A SetMessageCallback that succeeded.
-pub struct Applied {
-    /// Its RequestId.
-    pub request_id: String,
-    /// What was read back, where that succeeded; it is due otherwise.
-    pub read_back: Option<ReadBack>,
-}
-
-/// Why a change is made, for the one log line that each change gets.
-pub struct Change {
-    /// Why.
-    pub why: &'static str,
-    /// The fields that change, where they are known.
-    pub fields: String,
-}
-
-/// Calls SetMessageCallback and reads the setting back. `form` is how the service showed a key before.
-pub async fn set(
+/// Carries out a plan and says what came of it.
+pub async fn act(
     pass: &Pass,
     turn: &Turn,
     wanted: &Wanted,
-    form: Option<KeyForm>,
-    change: &Change,
-) -> Result<Applied, Failure> {
-    let (ctx, access) = (&pass.ctx, &wanted.access);
-    let parameters = wanted.setting.to_parameters(&access.app);
-    let about_to_send = || {
-        let is_wanted = pass.is_still_wanted();
-        if is_wanted {
-            let mut state = pass.entry.lock();
-            state.sets = Sets::Sent;
-            // Until the answer is here it is not known what the service holds.
-            state.live = Live::Unknown;
-            pass.seen().sent = Some(wanted.applied.clone());
+    plan: Plan,
+    live: Option<&LiveSetting>,
+) -> Result<StatusUpdate, Failure> {
+    match plan {
+        Plan::Set(Cause::First { replacing }) => {
+            let mut update = set(pass, turn, wanted, "first", found_words(&replacing), Reason::Applied).await?;
+            if !replacing.is_empty() {
+                let notice = Notice::warning(EventReason::Replacing, replaced_words(&replacing));
+                update.events.insert(0, notice);
+            }
+            Ok(update)
         }
-        is_wanted
-    };
-    let result = ctx.service.set(access, turn, &parameters, &about_to_send).await;
-    let request_id = match result {
-        Ok(request_id) => request_id,
-        Err(unserved) => {
-            let was_refused = match &unserved {
-                Unserved::Call(error) => !error.lost_answer,
-                Unserved::NoCredentials(_) => true,
-                Unserved::Rests { .. } | Unserved::Outdated | Unserved::StaleLeader => false,
+        Plan::Set(Cause::Change) => set(pass, turn, wanted, "change", String::new(), Reason::Applied).await,
+        Plan::Set(Cause::Drift(found)) => correct(pass, turn, wanted, found).await,
+        Plan::Adopt(baseline) => {
+            in_sync(pass);
+            Ok(StatusUpdate {
+                outcome: Some(Outcome::new(
+                    Reason::InSync,
+                    "the service already held what the spec says",
+                )),
+                applied: Some(wanted.applied.clone()),
+                reported: Edit::To(convert::reported(&baseline)),
+                ..StatusUpdate::default()
+            })
+        }
+        Plan::InSync(baseline) => {
+            in_sync(pass);
+            // `Applied` stays until something happens: a resource at rest is not written.
+            let before = ready_reason(&pass.status.conditions).filter(|_| pass.holds_generation());
+            let reason = if before == Some(Reason::Applied) {
+                Reason::Applied
+            } else {
+                Reason::InSync
             };
-            if was_refused {
-                pass.note_live(Live::Known);
-                pass.seen().sent = None;
-            }
-            return Err(refused(Operation::Set, unserved));
+            Ok(StatusUpdate {
+                applied: Some(wanted.applied.clone()),
+                reported: baseline.map_or(Edit::Keep, |baseline| Edit::To(convert::reported(&baseline))),
+                ..said(Outcome::new(reason, words(reason)))
+            })
         }
-    };
-    pass.seen().sent = None;
-    log_change(pass, access, Operation::Set, change, &request_id);
-    let read_back = match read_back(pass, turn, wanted, form).await {
-        Ok(read_back) => {
-            pass.note_live(Live::Known);
-            Some(read_back)
+        Plan::TakeBaseline { reworded, baseline } => Ok(StatusUpdate {
+            applied: Some(wanted.applied.clone()),
+            reported: Edit::To(convert::reported(&baseline)),
+            events: rewritten_notice(&reworded).into_iter().collect(),
+            ..said(Outcome::new(Reason::Applied, words(Reason::Applied)))
+        }),
+        Plan::ReportDrift(found) => Ok(reported_drift(pass, found)),
+        Plan::ReportObserved(found) => {
+            let reported = convert::observed(live, pass.status.reported.as_ref(), !found.is_empty());
+            // It owns nothing meanwhile: which key is in force is not known any more, and where another one has the setting,
+            // nothing of it.
+            let is_given_up = pass.ctx.ownership().is_owned_by_another(&pass.uid);
+            let applied = pass.status.applied.clone().filter(|_| !is_given_up);
+            let applied = applied.map(|applied| AppliedSetting {
+                auth_key_secret: None,
+                ..applied
+            });
+            Ok(StatusUpdate {
+                forget_applied: is_given_up,
+                applied,
+                reported: reported.into(),
+                ..observed(pass, found)
+            })
         }
-        Err(unserved) => {
-            pass.note_live(Live::ReadBackDue);
-            if !matches!(unserved, Unserved::Outdated) {
-                tracing::warn!(?unserved, "the setting was applied but could not be read back yet");
-            }
-            None
-        }
-    };
-    Ok(Applied { request_id, read_back })
+    }
 }
 
-async fn read_back(pass: &Pass, turn: &Turn, wanted: &Wanted, form: Option<KeyForm>) -> Result<ReadBack, Unserved> {
-    let live = read(pass, turn, &wanted.access).await?;
-    let live = if wanted.setting.doubts_read_back((*live).as_ref(), form) {
-        read_again(pass, turn, &wanted.access).await?
+fn said(outcome: Outcome) -> StatusUpdate {
+    StatusUpdate {
+        outcome: Some(outcome),
+        ..StatusUpdate::default()
+    }
+}
+
+fn differing(reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
+    said(Outcome {
+        differences: found,
+        ..Outcome::new(reason, message)
+    })
+}
+
+fn reported_drift(pass: &Pass, found: Vec<FieldDifference>) -> StatusUpdate {
+    let fields = convert::field_list(&found);
+    let message = format!("the service holds another value for {fields}; managementPolicy ApplyOnly leaves it");
+    left_as_found(pass, Reason::Drifted, message, found)
+}
+
+fn observed(pass: &Pass, found: Vec<FieldDifference>) -> StatusUpdate {
+    let message = if found.is_empty() {
+        "observed: the service holds what the spec says".to_owned()
     } else {
-        live
+        let fields = convert::field_list(&found);
+        format!("observed: the service holds another value for {fields}")
     };
-    Ok(wanted.setting.judge_read_back((*live).as_ref(), form))
+    left_as_found(pass, Reason::Observed, message, found)
 }
 
-/// Reads the setting once more, a moment later: what was read before may be of before.
-pub async fn read_again(pass: &Pass, turn: &Turn, access: &Access) -> Result<LiveRead, Unserved> {
-    turn.away(tokio::time::sleep(READ_AGAIN_AFTER)).await;
-    read(pass, turn, access).await
-}
-
-/// A resource that was suspended meanwhile is not read any more: its setting is looked at when it goes on.
-async fn read(pass: &Pass, turn: &Turn, access: &Access) -> Result<LiveRead, Unserved> {
-    if pass.is_suspended_now() {
-        return Err(Unserved::Outdated);
-    }
-    let stops = async {
-        pass.ctx.stop.cancelled().await;
-        tokio::time::sleep(LAST_READ).await;
+/// What differs is told when it is news.
+fn left_as_found(pass: &Pass, reason: Reason, message: String, found: Vec<FieldDifference>) -> StatusUpdate {
+    let is_news = !found.is_empty() && {
+        let before = &pass.status.differences;
+        *before != convert::differences_after(&found, before)
     };
-    tokio::select! {
-        live = pass.ctx.service.get(access, turn, Instant::now()) => live,
-        // That it was set must be told before the process ends.
-        () = stops => Err(Unserved::Outdated),
+    let drift = is_news.then(|| Drift {
+        outcome: DriftOutcome::Reported,
+        found: found.clone(),
+    });
+    let notice = drift.as_ref().map(|drift| drift.notice(reason == Reason::Observed));
+    StatusUpdate {
+        drift,
+        events: notice.into_iter().collect(),
+        ..differing(reason, message, found)
     }
 }
 
-/// Calls DeleteMessageCallback.
-pub async fn delete(pass: &Pass, turn: &Turn, access: &Access, change: &Change) -> Result<(), Failure> {
-    match pass.ctx.service.delete(access, turn, &|| pass.is_still_wanted()).await {
-        Ok(request_id) => {
-            log_change(
-                pass,
-                access,
-                Operation::Delete,
-                change,
-                request_id.as_deref().unwrap_or_default(),
-            );
-            Ok(())
-        }
-        Err(unserved) => Err(refused(Operation::Delete, unserved)),
-    }
+async fn set(
+    pass: &Pass,
+    turn: &Turn,
+    wanted: &Wanted,
+    why: &'static str,
+    fields: String,
+    reason: Reason,
+) -> Result<StatusUpdate, Failure> {
+    let change = Change { why, fields };
+    let form = pass.status.reported.as_ref().and_then(convert::baseline);
+    let form = form.and_then(|baseline| baseline.key_form);
+    let done = Box::pin(calls::set(pass, turn, wanted, form, &change)).await?;
+    // An event would say again what the status says, one write more for each resource; a correction is said, because
+    // the next check writes over it.
+    let corrected = (reason == Reason::DriftCorrected).then(|| {
+        let note = format!("SetMessageCallback succeeded, RequestId {}", done.request_id);
+        Notice::normal(EventReason::DriftCorrected, note)
+    });
+    let set = StatusUpdate {
+        request_id: Some(done.request_id),
+        applied: Some(wanted.applied.clone()),
+        ..StatusUpdate::default()
+    };
+    let was_read_back = done.read_back.is_some();
+    let (baseline, reworded) = match done.read_back {
+        Some(ReadBack::Held { reworded, baseline }) => (Some(baseline), reworded),
+        Some(ReadBack::Foreign(found)) => return Ok(not_held(set, &found)),
+        // It is due.
+        None => (None, Vec::new()),
+    };
+    Ok(StatusUpdate {
+        outcome: Some(Outcome::new(
+            reason,
+            if was_read_back { words(reason) } else { READ_BACK_DUE },
+        )),
+        reported: baseline.as_ref().map(convert::reported).into(),
+        events: corrected.into_iter().chain(rewritten_notice(&reworded)).collect(),
+        ..set
+    })
 }
 
-fn refused(operation: Operation, unserved: Unserved) -> Failure {
-    let Unserved::Call(error) = &unserved else {
-        return Failure::from(unserved);
-    };
-    tracing::warn!(
-        action = operation.action(),
-        code = %error.code,
-        request_id = error.request_id.as_deref().unwrap_or_default(),
-        "a change was not made"
+/// The Set succeeded, and yet the service shows something else, also a second later: that is no baseline, and the
+/// resource is looked at again soon, for drift.
+fn not_held(set: StatusUpdate, found: &[FieldDifference]) -> StatusUpdate {
+    let message = format!(
+        "SetMessageCallback succeeded, but the service still reports another setting: {}; it is looked at again",
+        found_words(found)
     );
-    Failure::from(unserved)
+    StatusUpdate {
+        outcome: Some(Outcome::new(Reason::ServiceUnavailable, message.clone())),
+        reported: Edit::Clear,
+        last_error: Edit::To(LastError {
+            code: "ReadBackDiffers".to_owned(),
+            message: message.clone(),
+            request_id: set.request_id.clone(),
+            http_status: None,
+            time: Time(Timestamp::now()),
+        }),
+        events: vec![Notice::warning(EventReason::ReadBackDiffers, message)],
+        ..set
+    }
 }
 
-fn log_change(pass: &Pass, access: &Access, operation: Operation, change: &Change, request_id: &str) {
-    tracing::info!(
-        resource = %pass.name,
-        action = operation.action(),
-        why = change.why,
-        fields = %change.fields,
-        account = access.account.account().map_or("unknown", |id| id.0.as_str()),
-        region = %access.region,
-        app = %access.app,
-        request_id,
-        "changed the service's setting"
+async fn correct(
+    pass: &Pass,
+    turn: &Turn,
+    wanted: &Wanted,
+    found: Vec<FieldDifference>,
+) -> Result<StatusUpdate, Failure> {
+    let now = Instant::now();
+    let corrects = pass.entry.lock().contest.corrects(now, pass.interval);
+    if !corrects {
+        let outcome = contested_outcome(&found);
+        let is_news = ready_reason(&pass.status.conditions) != Some(Reason::Contested);
+        let drift = is_news.then(|| Drift {
+            outcome: DriftOutcome::Contested,
+            found: found.clone(),
+        });
+        return Ok(StatusUpdate {
+            drift,
+            events: vec![Notice::warning(
+                EventReason::of(Reason::Contested),
+                outcome.message.clone(),
+            )],
+            ..said(outcome)
+        });
+    }
+    let drift = Drift {
+        outcome: DriftOutcome::Corrected,
+        found,
+    };
+    let fields = found_words(&drift.found);
+    pass.seen().drift = Some(drift.found.clone());
+    let mut update = set(pass, turn, wanted, "drift", fields, Reason::DriftCorrected).await?;
+    pass.seen().drift = None;
+    let held = update
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.reason == Reason::DriftCorrected);
+    let contested = {
+        let mut state = pass.entry.lock();
+        state.contest.corrected(now, held);
+        state.contest.is_contested()
+    };
+    if contested && !held {
+        // One attempt more that did not last is no other trouble.
+        update.outcome = Some(contested_outcome(&drift.found));
+        update.last_error = Edit::Clear;
+    }
+    update.events.insert(0, drift.notice(false));
+    update.drift = Some(Drift {
+        outcome: if held {
+            DriftOutcome::Corrected
+        } else {
+            DriftOutcome::Reported
+        },
+        ..drift
+    });
+    Ok(update)
+}
+
+fn contested_outcome(found: &[FieldDifference]) -> Outcome {
+    let message = format!(
+        "somebody else keeps changing {}: corrections are paused and tried again once in {CONTEST_WINDOW} check intervals; \
+         find the other writer (another cluster, a script, the console), or write the value as the service reports it",
+        convert::field_list(found)
     );
+    Outcome {
+        differences: found.to_vec(),
+        ..Outcome::new(Reason::Contested, message)
+    }
+}
+
+fn in_sync(pass: &Pass) {
+    pass.entry.lock().contest.on_in_sync(Instant::now(), pass.interval);
+}
+
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::DriftCorrected => "the setting was changed behind the operator's back and has been corrected",
+        Reason::Applied => "applied: the service holds what the spec says",
+        _ => "the service holds what the spec says",
+    }
+}
+
+fn replaced_words(replacing: &[FieldDifference]) -> String {
+    format!("replacing a setting that was already there: {}", found_words(replacing))
+}
+
+fn rewritten_notice(rewritten: &[FieldDifference]) -> Option<Notice> {
+    (!rewritten.is_empty()).then(|| {
+        let fields = convert::field_list(rewritten);
+        let note = format!(
+            "the service reports its own words for {fields} (see status.reported); they are taken as the baseline"
+        );
+        Notice::warning(EventReason::ReadBackDiffers, note)
+    })
 }

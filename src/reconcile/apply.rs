@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::act::act;
 use super::claims::{self, Learned};
 use super::decide::Observed;
 use super::due::Due;
-use super::execute::execute;
 use super::facts::{self, Basis, Facts};
 use super::failure::Failure;
 use super::next_action::End;
@@ -14,12 +14,12 @@ use super::object_state::Live;
 use super::pass::Pass;
 use super::report::{Edit, StatusUpdate};
 use super::under_way::say_progressing;
-use super::{act, failure_status, finalizer, observe, warnings};
+use super::{calls, failure_status, finalizer, observe, spec_warnings};
 use crate::api::ManagementPolicy;
 use crate::domain::AccountId;
 use crate::events::{EventReason, Notice};
 use crate::service::{Access, LiveRead, Turn};
-use crate::status::{Reason, ready_reason};
+use crate::status::Reason;
 
 /// A read that another resource of the same setting made this recently serves a scheduled check too.
 const SHARED_READ_AGE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -52,7 +52,7 @@ async fn conclude(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Result
             }
             claims::note_refusal_by_vod(pass, &failure);
             if let Some(mut update) = failure_status::of(pass, &failure) {
-                update.events.splice(0..0, spec_warnings(pass));
+                update.events.splice(0..0, spec_warnings::untold(pass));
                 tracing::info!(class = failure.class(), "reconcile failed");
                 pass.report(update).await;
             }
@@ -67,7 +67,7 @@ async fn conclude(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Result
     if update.last_error == Edit::Keep {
         update.last_error = Edit::Clear;
     }
-    update.events.splice(0..0, spec_warnings(pass));
+    update.events.splice(0..0, spec_warnings::untold(pass));
     let reason = update.outcome.as_ref().map(|outcome| outcome.reason);
     pass.report(update).await;
     match reason {
@@ -80,24 +80,6 @@ async fn conclude(pass: &Pass, attempt: Result<StatusUpdate, Failure>) -> Result
         Live::ReadBackDue => End::ReadBackDue,
         Live::Known | Live::Unknown => End::Done,
     })
-}
-
-/// What is worth a word about the spec; after a restart what the stored status already speaks of has been told. That it
-/// waits, or that work is under way, is said before anything else is.
-fn spec_warnings(pass: &Pass) -> Vec<Notice> {
-    let said = pass.resource.status.as_ref().is_some_and(|status| {
-        let reason = ready_reason(&status.conditions);
-        status.observed_generation == pass.resource.metadata.generation
-            && !matches!(reason, Some(Reason::Progressing | Reason::Throttled))
-    });
-    if said {
-        return Vec::new();
-    }
-    let warnings = warnings::warnings(&pass.resource.spec);
-    warnings
-        .into_iter()
-        .map(|(reason, note)| Notice::warning(reason, note))
-        .collect()
 }
 
 /// Observes, decides and acts. What comes of it is a value; nothing is said yet.
@@ -141,7 +123,7 @@ async fn attempt(pass: &Pass, turn: &Turn) -> Result<StatusUpdate, Failure> {
     let live = live_and_finalizer(pass, turn, access, &observed, asked_at).await?;
     let plan = observed.decide(live.as_deref().map(Option::as_ref));
     let live = live.as_deref().and_then(Option::as_ref);
-    let mut update = Box::pin(execute(pass, turn, &wanted, plan, live)).await?;
+    let mut update = Box::pin(act(pass, turn, &wanted, plan, live)).await?;
     note_account(pass, access);
     if let Some(outcome) = &mut update.outcome {
         outcome.credentials_note.clone_from(&access.account_note);
@@ -191,7 +173,7 @@ async fn live_and_finalizer(
     if !observed.is_doubtful((*live).as_ref()) {
         return Ok(Some(live));
     }
-    let again = act::read_again(pass, turn, access).await;
+    let again = calls::read_again(pass, turn, access).await;
     // Where that fails it is still owed.
     let again = again.inspect_err(|_| pass.note_live(known))?;
     Ok(Some(again))

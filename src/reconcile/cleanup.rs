@@ -4,7 +4,7 @@
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::act::{self, Change};
+use super::calls::{self, Change};
 use super::decide::Cleanup;
 use super::deletion_grace::HeldBy;
 use super::due::secrets_changed;
@@ -21,7 +21,8 @@ use crate::ownership::Ownership;
 use crate::service::Turn;
 use crate::status::{Outcome, Reason};
 
-/// So begins what the status says of a deletion that cannot be carried out yet.
+/// So begins what the status says of a deletion that cannot be carried out yet; a process that comes later knows it by
+/// these words ([`kept_notice`]).
 const HELD_UP: &str = "the deletion waits";
 
 /// Deals with the setting and releases the resource.
@@ -174,7 +175,7 @@ async fn remove(pass: &Pass, turn: &Turn, settings: &[AppliedSetting]) -> Result
                 why: "deletion",
                 fields: "all".to_owned(),
             };
-            act::delete(pass, turn, &access, &change).await?;
+            calls::delete(pass, turn, &access, &change).await?;
             let note = "DeleteMessageCallback succeeded";
             Ok(Some(Notice::normal(EventReason::Deleted, note)))
         }

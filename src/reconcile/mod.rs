@@ -1,12 +1,21 @@
 //! One resource, once: observe → decide → act → report.
 //!
-//! [`look`] begins a [`pass`] over one resource that was woken. It is due for something ([`due`]) and goes through [`apply`] or [`cleanup`]:
-//! [`observe`], [`decide`], [`execute`] with [`act`], [`report`] or, where it failed, [`failure_status`]; and then
-//! [`next_action`]. [`due`], [`decide`], [`facts`], [`convert`] and [`next_action`] are pure; [`observe`], [`claims`],
-//! [`secret_read`], [`act`], [`finalizer`], [`crd_going`] and [`report`] do the I/O.
+//! A [`look`] at a resource that was woken makes a [`pass`], and asks what is [`due`]; it waits in its [`mod@line`]. Then it goes
+//! through [`apply`], or [`cleanup`] where the resource goes:
+//!
+//! 1. [`observe`]: [`secret_refs`], [`secret_read`], and [`claims`] to an account; the [`finalizer`] before anything is set.
+//! 2. [`decide`] (pure), on [`facts`] that are put together for `plan` as well.
+//! 3. [`act`], by the [`calls`] that are [`still_wanted`], with its words on [`drift`].
+//! 4. [`report`], with [`spec_warnings`]; what failed is a [`failure`] and has its [`failure_status`]; then [`next_action`]
+//!    (pure). [`under_way`] is what is said before.
+//!
+//! A resource is let go with its setting left behind after the [`deletion_grace`], and where its CRD goes ([`crd_going`]).
+//! What all passes share is the [`context`], with the [`stores`], the [`secret_index`] and an [`object_state`] for each
+//! resource.
 
 mod act;
 mod apply;
+mod calls;
 pub mod claims;
 mod cleanup;
 pub mod context;
@@ -16,7 +25,6 @@ pub mod decide;
 pub mod deletion_grace;
 mod drift;
 pub mod due;
-mod execute;
 pub(crate) mod facts;
 pub(crate) mod failure;
 mod failure_status;
@@ -32,10 +40,10 @@ mod resource_version;
 pub mod secret_index;
 mod secret_read;
 pub mod secret_refs;
+mod spec_warnings;
 mod still_wanted;
 pub mod stores;
 mod under_way;
-mod warnings;
 
 #[cfg(test)]
 mod tests;

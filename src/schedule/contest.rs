@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,22 +7,10 @@ const CORRECTIONS: usize = 5;
 /// In check intervals.
 pub const CONTEST_WINDOW: u32 = 10;
 
-/// What to do about drift.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Correction {
-    /// Correct it.
-    Correct,
-    /// Leave it: the setting is contested.
-    Hold {
-        /// When one attempt is made again.
-        next_attempt_in: Duration,
-    },
-}
-
 /// Notices that somebody else keeps changing a setting, so that corrections stop growing in number.
 #[derive(Clone, Debug, Default)]
 pub struct Contest {
-    corrections: VecDeque<Instant>,
+    corrections: Vec<Instant>,
     /// Corrections one after the other that the service did not show, however long they took.
     in_vain: usize,
     last_attempt: Option<Instant>,
@@ -43,30 +30,17 @@ impl Contest {
         self.last_attempt.is_some()
     }
 
-    /// Drift was found.
-    pub fn on_drift(&mut self, now: Instant, interval: Duration) -> Correction {
+    /// Drift was found: whether it is corrected now. It is left while the setting is contested.
+    pub fn corrects(&mut self, now: Instant, interval: Duration) -> bool {
         let window = interval.saturating_mul(CONTEST_WINDOW);
         if self.last_attempt.is_none() {
-            while self
-                .corrections
-                .front()
-                .is_some_and(|first| now.duration_since(*first) >= window)
-            {
-                self.corrections.pop_front();
-            }
+            self.corrections.retain(|at| now.duration_since(*at) < window);
             if self.corrections.len().max(self.in_vain) < CORRECTIONS {
-                return Correction::Correct;
+                return true;
             }
-            self.last_attempt = self.corrections.back().copied().or(Some(now));
+            self.last_attempt = self.corrections.last().copied().or(Some(now));
         }
-        let since = self.last_attempt.map_or(window, |last| now.duration_since(last));
-        if since >= window {
-            Correction::Correct
-        } else {
-            Correction::Hold {
-                next_attempt_in: window - since,
-            }
-        }
+        self.last_attempt.is_none_or(|last| now.duration_since(last) >= window)
     }
 
     /// A correction was made, and the service showed it after that, or not.
@@ -75,7 +49,7 @@ impl Contest {
         if self.last_attempt.is_some() {
             self.last_attempt = Some(now);
         } else {
-            self.corrections.push_back(now);
+            self.corrections.push(now);
         }
     }
 
@@ -105,7 +79,7 @@ mod tests {
         let mut made = Vec::new();
         for minute in 0..40u32 {
             let now = start + MINUTE * minute;
-            if contest.on_drift(now, MINUTE) == Correction::Correct {
+            if contest.corrects(now, MINUTE) {
                 contest.corrected(now, true);
                 made.push(minute);
             }
@@ -114,7 +88,7 @@ mod tests {
         assert!(contest.is_contested());
         contest.on_in_sync(start + MINUTE * 40, MINUTE);
         assert!(!contest.is_contested());
-        assert_eq!(contest.on_drift(start + MINUTE * 41, MINUTE), Correction::Correct);
+        assert!(contest.corrects(start + MINUTE * 41, MINUTE));
     }
 
     /// Each of them may take longer than two short intervals.
@@ -124,7 +98,7 @@ mod tests {
         let start = Instant::now();
         let made = (0..20u32).filter(|n| {
             let now = start + MINUTE * 3 * *n;
-            let goes = contest.on_drift(now, MINUTE) == Correction::Correct;
+            let goes = contest.corrects(now, MINUTE);
             if goes {
                 contest.corrected(now, false);
             }
@@ -139,16 +113,12 @@ mod tests {
         let now = Instant::now();
         let now = now + MINUTE * 100;
         let mut contest = Contest::resumed_contested(now, MINUTE * 9);
-        assert!(matches!(contest.on_drift(now, MINUTE), Correction::Hold { .. }));
-        assert_eq!(contest.on_drift(now + MINUTE, MINUTE), Correction::Correct);
+        assert!(!contest.corrects(now, MINUTE));
+        assert!(contest.corrects(now + MINUTE, MINUTE));
         let mut contest = Contest::resumed_contested(now, Duration::ZERO);
-        assert_eq!(
-            contest.on_drift(now, MINUTE),
-            Correction::Hold {
-                next_attempt_in: MINUTE * 10
-            }
-        );
-        assert_eq!(contest.on_drift(now + MINUTE * 10, MINUTE), Correction::Correct);
+        assert!(!contest.corrects(now, MINUTE));
+        assert!(!contest.corrects(now + MINUTE * 10 - Duration::from_nanos(1), MINUTE));
+        assert!(contest.corrects(now + MINUTE * 10, MINUTE));
     }
 
     proptest! {
@@ -161,7 +131,7 @@ mod tests {
                 now += Duration::from_secs(seconds);
                 if !drifted {
                     if !contest.is_contested() { contest.on_in_sync(now, MINUTE); }
-                } else if contest.on_drift(now, MINUTE) == Correction::Correct {
+                } else if contest.corrects(now, MINUTE) {
                     contest.corrected(now, true);
                     made.push(now);
                 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 pub use backoff::Backoff;
-pub use contest::{CONTEST_WINDOW, Contest, Correction};
+pub use contest::{CONTEST_WINDOW, Contest};
 pub use failing_checks::FailingChecks;
 
 /// How long until the next scheduled check. The moments are fixed on the wall clock by the uid, so that neither many

@@ -70,7 +70,7 @@ impl Pass {
         }
     }
 
-    /// As `apply` and `execute` do it.
+    /// As `apply` and `act` do it.
     async fn apply(&mut self) -> Result<StatusUpdate, Unserved> {
         if self.turn.interrupted.is_cancelled() {
             return Err(Unserved::Outdated);

@@ -1,38 +1,54 @@
 //! What is accepted but worth a word: each is told once for a generation, as a Warning event.
 
+use super::pass::Pass;
 use crate::api::VodMessageCallbackSpec;
 use crate::domain::event_types;
-use crate::events::EventReason;
+use crate::events::{EventReason, Notice};
+use crate::status::{Reason, ready_reason};
 
-/// The words of warning about a spec.
-pub fn warnings(spec: &VodMessageCallbackSpec) -> Vec<(EventReason, String)> {
+/// What is worth a word about the spec; after a restart what the stored status already speaks of has been told. That it
+/// waits, or that work is under way, is said before anything else is.
+pub fn untold(pass: &Pass) -> Vec<Notice> {
+    let told = pass.resource.status.as_ref().is_some_and(|status| {
+        let reason = ready_reason(&status.conditions);
+        status.observed_generation == pass.resource.metadata.generation
+            && !matches!(reason, Some(Reason::Progressing | Reason::Throttled))
+    });
+    if told {
+        Vec::new()
+    } else {
+        warnings(&pass.resource.spec)
+    }
+}
+
+fn warnings(spec: &VodMessageCallbackSpec) -> Vec<Notice> {
     let mut words = Vec::new();
     let unlisted = event_types::unlisted(&spec.event_types);
     if !unlisted.is_empty() {
         let names = unlisted.join(", ");
         let note =
             format!("eventTypes: {names} is not in the documented list; check the spelling. It is sent as it is");
-        words.push((EventReason::UnlistedEventType, note));
+        words.push(Notice::warning(EventReason::UnlistedEventType, note));
     }
     let single = event_types::single_ai(&spec.event_types);
     if !single.is_empty() {
         let names = single.join(", ");
         let note =
             format!("eventTypes: the service subscribes to AI events through AIComplete; use it instead of {names}");
-        words.push((EventReason::SingleAiEventType, note));
+        words.push(Notice::warning(EventReason::SingleAiEventType, note));
     }
     if let Some(mns) = &spec.mns
         && mns.endpoint.contains("-internal")
     {
         let note = "mns.endpoint is not a public endpoint (-internal): the service needs the public one";
-        words.push((EventReason::InternalMnsEndpoint, note.to_owned()));
+        words.push(Notice::warning(EventReason::InternalMnsEndpoint, note));
     }
     if let Some(http) = &spec.http
         && let Some(host) = host_of(&http.url)
         && is_out_of_reach(host)
     {
         let note = format!("http.url: the service cannot reach {host}, a private, loopback or cluster-local host");
-        words.push((EventReason::UnreachableUrl, note));
+        words.push(Notice::warning(EventReason::UnreachableUrl, note));
     }
     words
 }
