@@ -114,6 +114,8 @@ pub struct Present {
     pub states: BTreeMap<&'static str, i64>,
     /// How many resources have checks that have failed for longer than their interval.
     pub checks_failing: i64,
+    /// How many resources are only observed, and the service holds something else.
+    pub observed_drift: i64,
     /// How long ago each watch last got on; one that is not named does not run.
     pub watch_silence: BTreeMap<&'static str, Duration>,
     /// Which resources are not Ready, where each is to have a series of its own.
@@ -156,6 +158,7 @@ pub struct Metrics {
     watch_errors: Family<ByWatch, Counter>,
     watch_silence: Family<ByWatch, Gauge>,
     checks_failing: Gauge,
+    observed_drift: Gauge,
     per_resource: PerResource,
     codes: Mutex<BTreeSet<String>>,
     states: Mutex<BTreeSet<&'static str>>,
@@ -195,6 +198,7 @@ impl Metrics {
             watch_errors: Family::default(),
             watch_silence: Family::default(),
             checks_failing: Gauge::default(),
+            observed_drift: Gauge::default(),
             per_resource: PerResource::default(),
             codes: Mutex::default(),
             states: Mutex::default(),
@@ -275,6 +279,11 @@ impl Metrics {
             "Resources whose checks have failed for longer than their interval",
             self.checks_failing.clone(),
         );
+        to.register(
+            "observed_drift",
+            "Resources under Observe whose live setting differs",
+            self.observed_drift.clone(),
+        );
         to.register_collector(Box::new(self.per_resource.clone()));
         // A gauge and not an Info, a type that the plain format does not know.
         let build: Family<Build, Gauge> = Family::default();
@@ -337,6 +346,7 @@ impl Metrics {
     fn set_present(&self, now: Present) {
         self.set_states(&now.states);
         self.checks_failing.set(now.checks_failing);
+        self.observed_drift.set(now.observed_drift);
         self.set_watch_silence(&now.watch_silence);
         *self.per_resource.0.lock() = now.not_ready;
     }

@@ -106,6 +106,7 @@ fn tell_the_present(ctx: &Arc<Context>, health: &Health, per_resource: bool) {
         Present {
             states: ctx.object_states.states(),
             checks_failing: ctx.object_states.checks_failing(),
+            observed_drift: ctx.object_states.observed_drift(),
             watch_silence: health.silences(),
             not_ready: if per_resource { not_ready(&ctx) } else { Vec::new() },
         }
@@ -117,7 +118,7 @@ fn not_ready(ctx: &Context) -> Vec<NotReady> {
         let entry = ctx.object_states.find(&resource.uid()?)?;
         let shown = entry.lock().shown;
         let reason = match shown {
-            Shown::Nothing => None,
+            Shown::Nothing | Shown::ObservedDrift => None,
             Shown::Reason(reason) => Some(reason),
             // Why its deletion takes so long, if that is said.
             Shown::Deleting => ready_reason(&resource.status.as_ref()?.conditions),

@@ -70,6 +70,7 @@ fn known_values_start_at_zero() {
         r#"vod_operator_resources{state="Applied"} 0"#,
         r#"vod_operator_resources{state="Deleting"} 0"#,
         "vod_operator_checks_failing 0",
+        "vod_operator_observed_drift 0",
         "vod_operator_leader 0",
     ] {
         has(&text, line);
@@ -142,18 +143,21 @@ fn who_no_longer_leads_says_nothing_of_resources() {
     metrics.ask_at_reading(|| Present {
         states: BTreeMap::from([("Applied", 2), (DELETING, 1)]),
         checks_failing: 1,
+        observed_drift: 2,
         watch_silence: BTreeMap::from([("resources", Duration::from_secs(40))]),
         not_ready: vec![not_ready("a", "Conflict")],
     });
     let text = metrics.encode();
     has(&text, r#"vod_operator_resources{state="Applied"} 2"#);
     has(&text, "vod_operator_checks_failing 1");
+    has(&text, "vod_operator_observed_drift 2");
     assert!(text.contains("vod_operator_resource_ready"));
     metrics.clear_resources();
     let text = metrics.encode();
     has(&text, r#"vod_operator_resources{state="Applied"} 0"#);
     has(&text, r#"vod_operator_resources{state="Deleting"} 0"#);
     has(&text, "vod_operator_checks_failing 0");
+    has(&text, "vod_operator_observed_drift 0");
     assert!(!text.contains("vod_operator_resource_ready"));
 }
 

@@ -46,7 +46,7 @@ impl Pass {
         state.was_to_be_removed |= self.inputs.deleting && !facts::keeps(&self.resource.spec);
         state.shown = match self.inputs.deleting {
             true => Shown::Deleting,
-            false => Shown::Reason(reason.unwrap_or(Reason::Progressing)),
+            false => Shown::of(&self.status).unwrap_or(Shown::Reason(Reason::Progressing)),
         };
         // An owner that went while no operator ran has woken nobody. A retry goes by what happened since.
         let is_retry = state.schedule.as_ref().is_some_and(|schedule| schedule.retry.is_some());

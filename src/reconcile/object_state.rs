@@ -14,7 +14,7 @@ use super::next_action::Next;
 use super::resource_version::is_newer;
 use crate::api::VodMessageCallbackStatus;
 use crate::schedule::{Backoff, Contest, FailingChecks};
-use crate::status::Reason;
+use crate::status::{Reason, ready_reason};
 
 /// One resource.
 #[derive(Default)]
@@ -188,8 +188,20 @@ pub enum Shown {
     Nothing,
     /// The Ready condition's reason.
     Reason(Reason),
+    /// Observed, and the service holds something else.
+    ObservedDrift,
     /// Its deletion is under way.
     Deleting,
+}
+
+impl Shown {
+    /// What a status says.
+    pub fn of(status: &VodMessageCallbackStatus) -> Option<Self> {
+        Some(match ready_reason(&status.conditions)? {
+            Reason::Observed if !status.differences.is_empty() => Self::ObservedDrift,
+            reason => Self::Reason(reason),
+        })
+    }
 }
 
 /// A resource's state, shared by those who look at it.
@@ -249,7 +261,9 @@ impl ObjectStates {
     /// Those whose status waits to be written.
     pub fn unwritten(&self) -> HashSet<String> {
         let all = self.all();
-        let unwritten = all.iter().filter(|(_, entry)| entry.lock().status.unwritten().is_some());
+        let unwritten = all
+            .iter()
+            .filter(|(_, entry)| entry.lock().status.unwritten().is_some());
         unwritten.map(|(uid, _)| uid.clone()).collect()
     }
 
@@ -265,11 +279,18 @@ impl ObjectStates {
             let shown = match entry.lock().shown {
                 Shown::Nothing => continue,
                 Shown::Reason(reason) => reason.as_str(),
+                Shown::ObservedDrift => Reason::Observed.as_str(),
                 Shown::Deleting => "Deleting",
             };
             *counts.entry(shown).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// How many resources are only observed, and the service holds something else.
+    pub fn observed_drift(&self) -> i64 {
+        let drifted = |entry: &Arc<Entry>| entry.lock().shown == Shown::ObservedDrift;
+        i64::try_from(self.all().values().filter(|entry| drifted(entry)).count()).unwrap_or(i64::MAX)
     }
 
     /// How many resources say that their checks fail.

@@ -18,7 +18,7 @@ use crate::api::{
 };
 use crate::events::Notice;
 use crate::ownership::ObjectName;
-use crate::status::{Outcome, Reason, conditions, conditions_of_failing_checks, ready_reason, write_status};
+use crate::status::{Outcome, Reason, conditions, conditions_of_failing_checks, write_status};
 
 /// A status that was not taken is written again after this.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -196,8 +196,8 @@ pub async fn write(ctx: &Context, resource: &VodMessageCallback, entry: &Entry, 
     let status = next_status(&current, generation, update, Timestamp::now());
     {
         let mut state = entry.lock();
-        if let Some(reason) = ready_reason(&status.conditions) {
-            state.shown = Shown::Reason(reason);
+        if let Some(shown) = Shown::of(&status) {
+            state.shown = shown;
         }
         if status == current && state.status.unwritten().is_none() {
             return;

@@ -118,12 +118,35 @@ async fn observe_never_changes_anything() {
     assert!(told.note.unwrap().contains("http.url is https://theirs.example.com/"));
     let reported = operator.metrics().await.unwrap();
     assert!((reported.sum("vod_operator_drift_total", &[("outcome", "reported")]) - 1.0).abs() < 0.1);
+    assert!((reported.sum("vod_operator_observed_drift", &[]) - 1.0).abs() < 0.1);
     assert!(
         status["differences"]
             .as_array()
             .unwrap()
             .iter()
             .any(|d| d["field"] == "http.url")
+    );
+    stage
+        .apply(
+            &stage
+                .http("watch")
+                .management_policy("Observe")
+                .field("http", json!({ "url": "https://theirs.example.com/" }))
+                .events(["ALL"]),
+        )
+        .await;
+    eventually("it declares what is there", async || {
+        stage.status("watch").await["differences"] == json!(null)
+    })
+    .await
+    .unwrap();
+    assert!(
+        operator
+            .metrics()
+            .await
+            .unwrap()
+            .sum("vod_operator_observed_drift", &[])
+            < 0.1
     );
     stage.delete("watch").await;
     let changed: Vec<_> = stage
