@@ -194,6 +194,9 @@ impl Turn {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use tokio::time::{Instant, sleep, timeout};
 

@@ -178,6 +178,7 @@ async fn a_rival_that_goes_while_a_pass_begins_is_no_news_lost() {
     assert!(matches!(pass.due, Due::Nothing(Some(_))), "{:?}", pass.due);
     stand.ctx.wake_all(vec![name()]);
     stand.pass(pass).await;
+    assert!(stand.asked.lock().is_empty(), "there was nothing to do");
     assert_eq!(stand.look().due, Due::Change);
 }
 
