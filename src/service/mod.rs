@@ -109,9 +109,13 @@ impl Service {
         let read = async {
             let changed = unless_interrupted(turn, self.changes.waited_for(access.key())).await?;
             let not_before = changed.map_or(not_before, |at| at.max(not_before));
-            self.reads
-                .read(access.key(), access.credentials.id, not_before, fetch)
-                .await
+            let read = self.reads.read(access.key(), access.credentials.id, not_before, fetch);
+            tokio::select! {
+                biased;
+                // A check gives way to what is newer, also while another one reads for it.
+                () = turn.interrupted.cancelled(), if turn.urgency == Urgency::Check => Err(Unserved::Outdated),
+                read = read => read,
+            }
         };
         turn.away(read).await
     }
@@ -219,7 +223,7 @@ impl Service {
                 return Err(Unserved::Outdated);
             }
             permit.send();
-            let result = self.bounded(operation, turn, Box::pin(make(access.clone()))).await?;
+            let result = self.bounded(Box::pin(make(access.clone()))).await;
             permit.answered(match &result {
                 Ok(_) => Answered::Counted,
                 Err(error) if error.class == ErrorClass::Throttling => Answered::Throttled,
@@ -265,31 +269,17 @@ impl Service {
         Ok(error.worth_repeating && !std::mem::replace(&mut fixed.signing, true))
     }
 
-    /// A change is cut off before another leader could start: the claim's deadline lies five seconds before the Lease
-    /// ends (renew deadline 10 s of 15 s), and a call in flight gets most of them. A read is given up for what is
-    /// newer.
-    async fn bounded<T>(
-        &self,
-        operation: Operation,
-        turn: &Turn,
-        call: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<Result<T, CallError>, Unserved> {
+    /// A call is cut off before another leader could start: the claim's deadline lies five seconds before the Lease
+    /// ends (renew deadline 10 s of 15 s), and a call in flight gets most of them.
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
         let deadline = self.claim.deadline();
         // Without an election the deadline is as far off as can be.
         let end = deadline.checked_add(REST_OF_LEASE).unwrap_or(deadline);
-        let given_up = async {
-            if operation == Operation::Get && turn.urgency == Urgency::Check {
-                turn.interrupted.cancelled().await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             // The clock first: a process that was stopped and goes on must not send what it was about to.
             biased;
-            () = tokio::time::sleep_until(end) => Ok(Err(CallError::cut_off())),
-            () = given_up => Err(Unserved::Outdated),
-            done = call => Ok(done),
+            () = tokio::time::sleep_until(end) => Err(CallError::cut_off()),
+            done = call => done,
         }
     }
 }

@@ -125,3 +125,29 @@ async fn what_was_fixed_in_vain_is_not_fixed_again() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_check_gives_way_also_while_another_one_reads_for_it() {
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = EndpointUrl::parse(&format!("http://{}", hangs.local_addr().unwrap())).unwrap();
+    let access = Access { endpoint, ..access() };
+    let Behind { service, .. } = Behind::a_door();
+    let (reads, waits) = (Turn::alone(Urgency::Check), Turn::alone(Urgency::Check));
+    let now = Instant::now();
+    let read = async {
+        tokio::select! {
+            biased;
+            _ = service.get(&access, &reads, now) => panic!("nobody answers"),
+            read = service.get(&access, &waits, now) => read,
+        }
+    };
+    let comes_up = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        waits.interrupted.cancel();
+    };
+    let both = async { tokio::join!(read, comes_up).0 };
+    let read = tokio::time::timeout(Duration::from_secs(3), both)
+        .await
+        .expect("at once");
+    assert!(matches!(read, Err(Unserved::Outdated)), "{read:?}");
+}
