@@ -35,7 +35,8 @@ pub struct OwnershipIndex {
 
 impl OwnershipIndex {
     /// Adds a contender or renews it. What was learned of its account stays; `contender` only tells it of one that
-    /// was not asked. Returns the others whose ownership changed.
+    /// was not asked. Returns the others whose ownership changed, and itself where it is new and its status, which is
+    /// all that it goes by, names another owner or none.
     pub fn upsert(&mut self, mut contender: Contender) -> Vec<ObjectName> {
         if let Some(before) = self.known(&contender.uid) {
             if before.claim != AccountClaim::NotAsked {
@@ -52,7 +53,10 @@ impl OwnershipIndex {
             }
         }
         let uid = contender.uid.clone();
-        self.change(&uid, Some(contender))
+        let is_new = self.known(&uid).is_none();
+        let mut woken = self.change(&uid, Some(contender));
+        woken.extend(is_new.then(|| self.uninformed(&uid)).flatten());
+        woken
     }
 
     /// Removes a contender. Returns the others whose ownership changed.
@@ -70,10 +74,15 @@ impl OwnershipIndex {
         self.learn(uid, AccountClaim::None)
     }
 
-    /// What its status proves, for one that was not asked. Returns the others whose ownership changed.
+    /// What its status proves, for one that was not asked. Returns the others whose ownership changed, and itself as
+    /// [`Self::upsert`] does.
     pub fn told(&mut self, uid: &str, claim: AccountClaim) -> Vec<ObjectName> {
         match self.known(uid) {
-            Some(before) if before.claim == AccountClaim::NotAsked => self.learn(uid, claim),
+            Some(before) if before.claim == AccountClaim::NotAsked && before.claim != claim => {
+                let mut woken = self.learn(uid, claim);
+                woken.extend(self.uninformed(uid));
+                woken
+            }
             _ => Vec::new(),
         }
     }
@@ -277,7 +286,30 @@ impl OwnershipIndex {
             .collect()
     }
 
-    /// Takes out those of a place who waited and need not any more.
+    /// A loser whose status does not name the owner: what happened while no operator ran was told to nobody. As long as
+    /// it is not certain who owns the setting, it waits for that.
+    fn uninformed(&mut self, uid: &str) -> Option<ObjectName> {
+        let contender = self.known(uid).filter(|contender| !self.is_informed(contender))?;
+        let owner = self.owner(&contender.key()?)?;
+        let (name, place, rank) = (contender.name.clone(), contender.place(), contender.rank());
+        let unasked = self.unasked.get(&place).and_then(Ranks::first);
+        if self.unlisted.is_empty() && unasked.is_none_or(|unasked| *unasked > owner.rank()) {
+            return Some(name);
+        }
+        self.waiting.entry(place).or_default().insert(rank);
+        None
+    }
+
+    /// Whether its status names the owner, where that is another one.
+    fn is_informed(&self, contender: &Contender) -> bool {
+        match self.judge(&contender.uid) {
+            Ownership::Loser { owner } => contender.lost_to.as_ref() == Some(&owner),
+            _ => true,
+        }
+    }
+
+    /// Takes out those of a place who waited and need not any more. Those who only waited to see whether their status is right,
+    /// and find that it is, are left alone.
     fn freed(&mut self, place: &Place) -> Vec<Rank> {
         let Some(waiting) = self.waiting.get(place).filter(|_| self.unlisted.is_empty()) else {
             return Vec::new();
@@ -291,7 +323,11 @@ impl OwnershipIndex {
         for rank in &free {
             take_out(&mut self.waiting, place, rank);
         }
-        free
+        let is_told = |uid: &String| {
+            let is_loser = matches!(self.judge(uid), Ownership::Loser { .. });
+            is_loser && self.known(uid).is_some_and(|contender| self.is_informed(contender))
+        };
+        free.into_iter().filter(|(_, uid)| !is_told(uid)).collect()
     }
 
     fn no_longer_waiting(&mut self) -> Vec<ObjectName> {

@@ -56,7 +56,7 @@ fn the_oldest_owns_and_the_next_takes_over() {
         ["r2"],
         "the former owner must give way"
     );
-    assert!(index.upsert(contender(3, 30, proven(1), true)).is_empty());
+    index.upsert(contender(3, 30, proven(1), true));
     assert_eq!(index.ownership_of("uid-1"), Ownership::Owner);
     assert_eq!(index.ownership_of("uid-2"), loser("r1"));
     assert_eq!(names(&index.remove("uid-1")), ["r2", "r3"]);
@@ -286,6 +286,57 @@ fn a_loser_that_moved_to_another_account_is_no_loser_any_more() {
     assert_eq!(index.ownership_of("uid-2"), Ownership::Owner);
 }
 
+/// While no operator ran, an older one came, or the owner that a loser's status names went.
+#[test]
+fn a_loser_whose_status_does_not_name_the_owner_is_woken_at_a_start() {
+    let says = |name: u8, owner: Option<&str>, claim| Contender {
+        lost_to: owner.map(called),
+        ..contender(name, 10 * i64::from(name), claim, true)
+    };
+    for statuses_first in [true, false] {
+        let mut index = OwnershipIndex::default();
+        let claim = if statuses_first {
+            proven(1)
+        } else {
+            AccountClaim::NotAsked
+        };
+        let mut woken = Vec::new();
+        for (name, owner) in [(1, None), (2, Some("r1")), (3, Some("r0")), (4, None)] {
+            woken.extend(index.upsert(says(name, owner, claim.clone())));
+        }
+        for name in 1..5 {
+            woken.extend(index.told(&format!("uid-{name}"), proven(1)));
+        }
+        assert_eq!(names(&woken), ["r3", "r4"], "statuses first: {statuses_first}");
+    }
+}
+
+/// So that a restart without any change has nothing to do.
+#[test]
+fn at_a_start_nobody_is_woken_before_it_is_certain_who_owns() {
+    let mut index = OwnershipIndex::default();
+    index.expect(["ns".to_owned(), "other".to_owned()]);
+    let mut owner = contender(1, 10, AccountClaim::NotAsked, true);
+    owner.name.namespace = "other".into();
+    let says = |name: u8, owner: &ObjectName| Contender {
+        lost_to: Some(owner.clone()),
+        ..contender(name, 10 * i64::from(name), proven(1), true)
+    };
+    assert!(index.upsert(says(2, &owner.name)).is_empty());
+    assert!(
+        index.upsert(says(3, &owner.name)).is_empty(),
+        "its owner may be listed yet"
+    );
+    assert!(index.upsert(says(4, &called("r9"))).is_empty());
+    assert!(index.listed("ns").is_empty());
+    index.upsert(owner.clone());
+    assert!(index.listed("other").is_empty(), "its account is not known yet");
+    let woken = index.told("uid-1", proven(1));
+    // Of the group all look whose owner is another now; what was certain is told to nobody again.
+    assert!(names(&woken).contains(&"r4"), "{woken:?}");
+    assert_eq!(index.ownership_of("uid-3"), Ownership::Loser { owner: owner.name });
+}
+
 #[test]
 fn a_losers_message_names_the_owner_so_that_it_can_be_read_again() {
     let owner = called("media.events-1");
@@ -359,6 +410,7 @@ proptest! {
         let mut model: HashMap<u8, Contender> = HashMap::new();
         for (n, step) in steps {
             let uid = format!("uid-{n}");
+            let is_new = !model.contains_key(&n);
             let before: HashMap<u8, Ownership> = model.iter().map(|(m, c)| (*m, judged(&model, c))).collect();
             let woken = match step {
                 Step::Upsert { created, claim, contends } => {
@@ -403,7 +455,10 @@ proptest! {
                 }
             }
             let name = format!("r{n}");
-            prop_assert!(!names(&woken).contains(&name.as_str()));
+            let is_loser = |c: &Contender| matches!(judged(&model, c), Ownership::Loser { .. });
+            // None of these statuses names an owner.
+            let is_news = is_new && model.get(&n).is_some_and(is_loser);
+            prop_assert!(is_news || !names(&woken).contains(&name.as_str()));
         }
         for n in 0..6 {
             index.remove(&format!("uid-{n}"));

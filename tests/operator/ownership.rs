@@ -1,6 +1,6 @@
 //! Contract 3, "Conflict": one owner for a setting, takeover, and what a loser must not do.
 
-use harness::Vmc;
+use harness::{Vmc, eventually};
 use serde_json::json;
 use vod_endpoint::{Fault, KEY_ID, KEY_SECRET};
 
@@ -224,13 +224,70 @@ async fn an_account_that_is_known_outlives_an_outage_of_sts() {
     }
     stage.ready("known", "").await;
     stage.not_ready("other", "Conflict").await;
+    // Nor does one that is new, with the Secret of one whose account is known.
+    stage.apply(&stage.http("new").app_id(&app("known"))).await;
+    stage.not_ready("new", "Conflict").await;
     assert_eq!(
         (stage.sets("known"), stage.status("known").await["accountId"].as_str()),
         (1, Some(vod_endpoint::ACCOUNT))
     );
 }
 
-/// Nobody is there to know the older one's account before the younger one is looked at.
+/// Who owns what is told to everybody at a start, whatever the watches show first.
+#[tokio::test]
+async fn what_became_of_owners_while_the_operator_was_down_is_said_of_all() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&["--check-interval", "1h"]).await;
+    let many = 6;
+    let gone = |n: u8| (format!("gone{n}"), format!("heir{n}"), format!("loser{n}"));
+    let comes = |n: u8| (format!("comes{n}"), format!("gives-way{n}"));
+    for n in 0..many {
+        let ((owner, ..), (observer, _)) = (gone(n), comes(n));
+        stage.apply(&stage.http(&owner)).await;
+        stage.apply(&stage.http(&observer).management_policy("Observe")).await;
+        stage.ready(&owner, "Applied").await;
+        stage.ready(&observer, "Observed").await;
+    }
+    stage.older(&comes(many - 1).0).await;
+    for n in 0..many {
+        let (owner, heir, _) = gone(n);
+        let (observer, gives_way) = comes(n);
+        stage.apply(&stage.http(&heir).app_id(&app(&owner))).await;
+        stage.apply(&stage.http(&gives_way).app_id(&app(&observer))).await;
+        stage.not_ready(&heir, "Conflict").await;
+        stage.ready(&gives_way, "Applied").await;
+    }
+    stage.older(&gone(many - 1).1).await;
+    for n in 0..many {
+        let (owner, _, loser) = gone(n);
+        stage.apply(&stage.http(&loser).app_id(&app(&owner))).await;
+        stage.not_ready(&loser, "Conflict").await;
+    }
+    assert!(operator.sigterm_and_wait().await.unwrap().success());
+    for n in 0..many {
+        let (owner, ..) = gone(n);
+        let none = json!({ "metadata": { "finalizers": [] } });
+        stage.cluster.patch_vmc(&stage.ns, &owner, &none).await.unwrap();
+        stage.delete(&owner).await;
+        let (observer, _) = comes(n);
+        stage.apply(&stage.http(&observer).management_policy("Enforce")).await;
+    }
+    let _operator = stage.operator(&["--check-interval", "1h"]).await;
+    for n in 0..many {
+        let (_, heir, loser) = gone(n);
+        stage.ready(&heir, "").await;
+        let names_the_heir = async || {
+            let vmc = stage.not_ready(&loser, "Conflict").await;
+            let message = harness::condition(&vmc, "Ready").map(|c| c["message"].to_string());
+            message.is_some_and(|message| message.contains(&format!("/{heir}:")))
+        };
+        eventually("the loser names the heir", names_the_heir).await.unwrap();
+        let (observer, gives_way) = comes(n);
+        stage.ready(&observer, "").await;
+        stage.not_ready(&gives_way, "Conflict").await;
+    }
+}
+
 /// The youngest comes first and asks the others for their accounts, all at once.
 #[tokio::test]
 async fn one_place_is_enough_to_ask_many_rivals() {
@@ -250,6 +307,7 @@ async fn one_place_is_enough_to_ask_many_rivals() {
     stage.not_ready("a-younger", "Conflict").await;
 }
 
+/// Nobody is there to know the older one's account before the younger one is looked at.
 #[tokio::test]
 async fn of_rivals_created_while_the_operator_was_down_only_the_older_sets() {
     let stage = Stage::set().await;
