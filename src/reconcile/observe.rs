@@ -197,9 +197,25 @@ async fn resolved(pass: &Pass, turn: &Turn, base: Base) -> Result<Access, Failur
     })
 }
 
+/// Whose account these credentials were found to be before, as its status proves, or that of another resource that names
+/// the very same ones.
 fn known_account(pass: &Pass) -> Option<AccountId> {
     let name = secret_refs::credentials_name(&pass.resource.spec)?;
-    claims::proven_by_status(&pass.resource, version_of(&pass.seen().secrets, name))
+    let version = version_of(&pass.seen().secrets, name)?.to_owned();
+    let own = claims::proven_by_status(&pass.resource, Some(&version));
+    own.or_else(|| {
+        let mark = secret_refs::credentials_mark(&pass.resource.spec);
+        let proves = |uid: &str| {
+            let account = pass.ctx.ownership().account(uid);
+            account.is_some_and(|account| account.account().is_some())
+        };
+        let users = pass.ctx.secrets.users(&pass.name.namespace, name).into_iter();
+        users
+            .filter(|(uid, _)| proves(uid))
+            .filter_map(|(_, name)| pass.ctx.stores.get(&name))
+            .filter(|other| secret_refs::credentials_mark(&other.spec) == mark)
+            .find_map(|other| claims::proven_by_status(&other, Some(&version)))
+    })
 }
 
 /// Notes in the index whose account a resource may lay claim to.

@@ -93,6 +93,14 @@ impl SecretIndex {
         entry.map_or(SecretVersion::Unknown, |entry| entry.version.clone())
     }
 
+    /// Who refers to a Secret, by uid and name.
+    pub fn users(&self, namespace: &str, name: &str) -> Vec<(String, ObjectName)> {
+        let index = self.lock();
+        let entry = index.by_secret.get(&(namespace.to_owned(), name.to_owned()));
+        let users = entry.map(|entry| entry.users.clone()).unwrap_or_default();
+        users.into_iter().collect()
+    }
+
     /// Notes a Secret's version. Returns who refers to it, if that is new.
     pub fn present(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectName> {
         let mut index = self.lock();
