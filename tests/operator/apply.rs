@@ -94,14 +94,8 @@ async fn what_is_replaced_is_named() {
         ],
     );
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("replace")).await;
-    stage.ready("replace", "Applied").await;
-    let told = stage
-        .cluster
-        .wait_event(&stage.ns, "replace", "Replacing")
-        .await
-        .unwrap();
-    let note = told.note.unwrap();
+    stage.applied("replace").await;
+    let note = stage.event("replace", "Replacing").await;
     assert!(
         note.contains("http.url is https://old.example.com/") && note.contains("eventTypes is ALL"),
         "{note}"
@@ -142,11 +136,11 @@ async fn a_new_generation_is_never_ready_before_the_service_holds_it() {
     let down = Fault::code(503, "ServiceUnavailable")
         .app(&app("early"))
         .action("SetMessageCallback");
-    stage.endpoint.world().faults.push(down.times(2));
+    stage.fault(down.times(2));
     stage.apply(&stage.http("early").events(["SnapshotComplete"])).await;
     let mut unready = 0;
-    harness::eventually("it is Ready at its generation", async || {
-        let vmc = stage.cluster.vmc(&stage.ns, "early").await.unwrap().unwrap();
+    harness::until("it is Ready at its generation", async || {
+        let vmc = stage.vmc("early").await;
         let ready = harness::condition(&vmc, "Ready").unwrap();
         let present = ready["observedGeneration"] == vmc["metadata"]["generation"];
         if present && ready["status"] == "True" {
@@ -160,8 +154,7 @@ async fn a_new_generation_is_never_ready_before_the_service_holds_it() {
         unready += usize::from(present && ready["reason"] == "ServiceUnavailable");
         false
     })
-    .await
-    .unwrap();
+    .await;
     assert!(unready > 0, "the failure was said of the new generation");
 }
 
@@ -170,20 +163,18 @@ async fn a_read_back_that_failed_is_made_up_for_soon() {
     let stage = Stage::set().await;
     stage.endpoint.world().behaviour.add_slash = true;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("back")).await;
-    stage.ready("back", "Applied").await;
+    stage.applied("back").await;
     let down = Fault::code(503, "ServiceUnavailable")
         .app(&app("back"))
         .action("GetMessageCallback");
-    stage.endpoint.world().faults.push(down.times(1));
+    stage.fault(down.times(1));
     stage.apply(&stage.http("back").events(["SnapshotComplete"])).await;
-    harness::eventually("the read-back is in the status", async || {
+    harness::until("the read-back is in the status", async || {
         stage.status("back").await["reported"]
             .to_string()
             .contains("SnapshotComplete")
     })
-    .await
-    .unwrap();
+    .await;
     stage.ready("back", "Applied").await;
     assert_eq!(stage.sets("back"), 2);
 }
@@ -196,12 +187,9 @@ async fn a_suspended_resource_calls_nothing_until_it_goes_on() {
     stage.suspended("pause").await;
     // Another one shows that checks have come and gone meanwhile.
     stage.apply(&stage.http("busy")).await;
-    harness::eventually("four reads of the other", async || stage.gets("busy") >= 4)
-        .await
-        .unwrap();
+    harness::until("four reads of the other", async || stage.gets("busy") >= 4).await;
     assert!(stage.calls("pause").is_empty());
-    stage.apply(&stage.http("pause")).await;
-    stage.ready("pause", "Applied").await;
+    stage.applied("pause").await;
     assert_eq!(stage.sets("pause"), 1);
 }
 
@@ -215,19 +203,15 @@ async fn what_is_accepted_but_doubtful_is_named_once() {
     stage.ready("doubt", "").await;
     let reasons = ["UnlistedEventType", "UnreachableUrl"];
     for reason in reasons {
-        stage.cluster.wait_event(&stage.ns, "doubt", reason).await.unwrap();
+        stage.event("doubt", reason).await;
     }
     let gets = stage.gets("doubt");
-    harness::eventually("two more checks", async || stage.gets("doubt") >= gets + 2)
-        .await
-        .unwrap();
+    harness::until("two more checks", async || stage.gets("doubt") >= gets + 2).await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     let _operator = stage.operator(&["--check-interval", "1s"]).await;
     let gets = stage.gets("doubt");
-    harness::eventually("two checks after the restart", async || stage.gets("doubt") >= gets + 2)
-        .await
-        .unwrap();
-    let told = stage.cluster.events(&stage.ns, "doubt").await.unwrap();
+    harness::until("two checks after the restart", async || stage.gets("doubt") >= gets + 2).await;
+    let told = stage.events("doubt").await;
     for reason in reasons {
         let count = told.iter().filter(|e| e.reason.as_deref() == Some(reason)).count();
         assert_eq!(count, 1, "{reason}");
@@ -259,12 +243,11 @@ async fn a_flurry_of_changes_ends_with_the_last() {
         stage.apply(&vmc(&types)).await;
         stage.secret("sign", &[("authKey", &format!("Flurry000{n}"))]).await;
     }
-    harness::eventually("the last of both", async || {
+    harness::until("the last of both", async || {
         let live = stage.live("flurry").unwrap();
         live["EventTypeList"] == "AIComplete" && live["AuthKey"] == "Flurry0008"
     })
-    .await
-    .unwrap();
+    .await;
     stage.check_now("flurry", "after").await;
     stage.ready("flurry", "").await;
     let sets = stage.sets("flurry");

@@ -1,7 +1,7 @@
 //! Contract 7, "Which key is in force" and "Hidden keys": the key that was applied counts, not the one that was read,
 //! however the service shows keys.
 
-use harness::{Vmc, eventually};
+use harness::{Vmc, until};
 use serde_json::{Value, json};
 use vod_endpoint::{KEY_ID, KEY_SECRET, ShowKey};
 
@@ -18,11 +18,10 @@ impl Stage {
     }
 
     async fn key_is_set(&self, name: &str, key: &str) {
-        eventually(&format!("{name} has the new key"), async || {
+        until(&format!("{name} has the new key"), async || {
             self.live(name).is_some_and(|live| live["AuthKey"] == key)
         })
-        .await
-        .unwrap();
+        .await;
     }
 
     /// The key is in force, the status says so, and a check finds nothing to do.
@@ -34,14 +33,14 @@ impl Stage {
         assert_eq!(self.sets(name), sets, "{name}: {status}");
         assert_eq!(self.live(name).unwrap()["AuthKey"], key, "{name}");
         assert!(status.get("differences").is_none(), "{name}: {status}");
-        let reason = harness::ready_reason(&self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()).to_owned();
+        let reason = harness::ready_reason(&self.vmc(name).await).to_owned();
         assert!(["Applied", "InSync"].contains(&reason.as_str()), "{name}: {status}");
         assert!(!status.to_string().contains(key), "{name}: {status}");
     }
 
     async fn patch_spec(&self, name: &str, spec: Value) {
         let patch = json!({ "spec": spec });
-        self.cluster.patch_vmc(&self.ns, name, &patch).await.unwrap();
+        self.patch(name, &patch).await;
     }
 }
 
@@ -103,7 +102,7 @@ async fn a_key_that_changed_while_nothing_could_be_applied_is_not_lost() {
         for policy in POLICIES {
             let name = |kept: &str| format!("{kept}-{}", policy.to_lowercase());
             let own = format!("ak-{}", name("stalled"));
-            stage.cluster.delete_secret(&stage.ns, &own).await.unwrap();
+            stage.delete_secret(&own).await;
             stage.check_now(&name("stalled"), "stall").await;
             stage.not_ready(&name("stalled"), "SecretNotFound").await;
             stage.patch_spec(&name("suspended"), json!({ "suspend": true })).await;
@@ -210,9 +209,7 @@ async fn no_form_of_our_own_key_is_fought() {
         stage.apply(&stage.signed("calm", "Enforce")).await;
         stage.ready("calm", "").await;
         let gets = stage.gets("calm");
-        eventually("three more checks", async || stage.gets("calm") >= gets + 3)
-            .await
-            .unwrap();
+        until("three more checks", async || stage.gets("calm") >= gets + 3).await;
         stage.rests_with("calm", "St*r****1x", 1).await;
         let form_word = match form {
             ShowKey::Clear => "Clear",

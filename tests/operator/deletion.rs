@@ -1,11 +1,11 @@
 //! Contract 3, "Deletion": guarded, by the policy of the moment, and never for ever.
 
-use harness::eventually;
+use harness::until;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
-use vod_endpoint::{Fault, KEY_ID};
+use vod_endpoint::Fault;
 
 use crate::stage::{Stage, app};
 
@@ -15,8 +15,7 @@ const CRD: &str = "vodmessagecallbacks.vod-operator.dev";
 async fn delete_removes_the_setting() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("del")).await;
-    stage.ready("del", "Applied").await;
+    stage.applied("del").await;
     stage.delete("del").await;
     assert_eq!((stage.deletes("del"), stage.live("del")), (1, None));
 }
@@ -25,12 +24,11 @@ async fn delete_removes_the_setting() {
 async fn what_somebody_else_set_is_left_alone() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("theirs")).await;
-    stage.ready("theirs", "Applied").await;
+    stage.applied("theirs").await;
     stage.tamper("theirs", &[("CallbackURL", "https://theirs.example.com/")]);
     stage.delete("theirs").await;
     assert_eq!(stage.deletes("theirs"), 0);
-    stage.cluster.wait_event(&stage.ns, "theirs", "NotOurs").await.unwrap();
+    stage.event("theirs", "NotOurs").await;
 }
 
 #[tokio::test]
@@ -39,13 +37,8 @@ async fn retain_suspend_and_never_applied_call_nothing() {
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("keep").deletion_policy("Retain")).await;
     stage.ready("keep", "Applied").await;
-    stage.apply(&stage.http("rest")).await;
-    stage.ready("rest", "Applied").await;
-    stage
-        .cluster
-        .patch_vmc(&stage.ns, "rest", &json!({ "spec": { "suspend": true } }))
-        .await
-        .unwrap();
+    stage.applied("rest").await;
+    stage.patch("rest", &json!({ "spec": { "suspend": true } })).await;
     stage.suspended("rest").await;
     stage.apply(&stage.http("never").secret("missing")).await;
     stage.not_ready("never", "SecretNotFound").await;
@@ -63,11 +56,10 @@ async fn lost_credentials_release_it_after_the_grace() {
     let operator = stage
         .operator(&["--check-interval", "1h", "--deletion-grace", "3s"])
         .await;
-    stage.apply(&stage.http("lost")).await;
-    stage.ready("lost", "Applied").await;
-    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+    stage.applied("lost").await;
+    stage.delete_secret("alibaba-cloud").await;
     stage.delete("lost").await;
-    stage.cluster.wait_event(&stage.ns, "lost", "Released").await.unwrap();
+    stage.event("lost", "Released").await;
     assert_eq!(stage.deletes("lost"), 0);
     let released = operator
         .metrics()
@@ -84,24 +76,13 @@ async fn a_dead_service_and_a_refused_permission_end_the_same_way() {
         .operator(&["--check-interval", "1h", "--deletion-grace", "3s"])
         .await;
     for name in ["dead", "denied"] {
-        stage.apply(&stage.http(name)).await;
-        stage.ready(name, "Applied").await;
+        stage.applied(name).await;
     }
-    {
-        let mut world = stage.endpoint.world();
-        world
-            .faults
-            .push(Fault::code(503, "ServiceUnavailable").app(&app("dead")));
-        world
-            .keys
-            .get_mut(KEY_ID)
-            .unwrap()
-            .denied
-            .push("DeleteMessageCallback".into());
-    }
+    stage.fault(Fault::code(503, "ServiceUnavailable").app(&app("dead")));
+    stage.deny("DeleteMessageCallback");
     for name in ["dead", "denied"] {
         stage.delete(name).await;
-        stage.cluster.wait_event(&stage.ns, name, "Released").await.unwrap();
+        stage.event(name, "Released").await;
     }
 }
 
@@ -109,19 +90,16 @@ async fn a_dead_service_and_a_refused_permission_end_the_same_way() {
 async fn retain_at_the_last_moment_lets_go() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("late")).await;
-    stage.ready("late", "Applied").await;
-    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "late").await.unwrap();
+    stage.applied("late").await;
+    stage.delete_secret("alibaba-cloud").await;
+    stage.ask_deletion("late").await;
     stage.not_ready("late", "SecretNotFound").await;
     stage
-        .cluster
-        .patch_vmc(&stage.ns, "late", &json!({ "spec": { "deletionPolicy": "Retain" } }))
-        .await
-        .unwrap();
-    stage.cluster.wait_gone(&stage.ns, "late").await.unwrap();
+        .patch("late", &json!({ "spec": { "deletionPolicy": "Retain" } }))
+        .await;
+    stage.gone("late").await;
     assert!(stage.live("late").is_some());
-    stage.cluster.wait_event(&stage.ns, "late", "Released").await.unwrap();
+    stage.event("late", "Released").await;
 }
 
 /// Also before anything failed: the deletion waits for an answer, and nothing was said of it yet.
@@ -129,20 +107,17 @@ async fn retain_at_the_last_moment_lets_go() {
 async fn retain_while_the_deletion_is_under_way_says_what_stays() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("away")).await;
-    stage.ready("away", "Applied").await;
+    stage.applied("away").await;
     let slow = Fault::always(vod_endpoint::How::Delay { ms: 3000 }).action("GetMessageCallback");
-    stage.endpoint.world().faults.push(slow.app(&app("away")));
+    stage.fault(slow.app(&app("away")));
     let gets = stage.gets("away");
-    stage.cluster.delete_vmc(&stage.ns, "away").await.unwrap();
-    eventually("it is read", async || stage.gets("away") > gets)
-        .await
-        .unwrap();
+    stage.ask_deletion("away").await;
+    until("it is read", async || stage.gets("away") > gets).await;
     let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
-    stage.cluster.patch_vmc(&stage.ns, "away", &retain).await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "away").await.unwrap();
+    stage.patch("away", &retain).await;
+    stage.gone("away").await;
     assert!(stage.live("away").is_some());
-    stage.cluster.wait_event(&stage.ns, "away", "Released").await.unwrap();
+    stage.event("away", "Released").await;
 }
 
 #[tokio::test]
@@ -150,12 +125,8 @@ async fn one_that_is_gone_already_is_success() {
     let stage = Stage::set().await;
     stage.endpoint.world().behaviour.absent = vod_endpoint::Absent::NotFound;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("already")).await;
-    stage.ready("already", "Applied").await;
-    stage
-        .endpoint
-        .world()
-        .remove_setting(vod_endpoint::ACCOUNT, crate::stage::REGION, &app("already"));
+    stage.applied("already").await;
+    stage.remove("already");
     stage.delete("already").await;
     assert_eq!(stage.deletes("already"), 0);
 }
@@ -166,16 +137,8 @@ async fn a_refused_deletion_is_tried_slowly() {
     let _operator = stage
         .operator(&["--check-interval", "1h", "--deletion-grace", "12s"])
         .await;
-    stage.apply(&stage.http("slow")).await;
-    stage.ready("slow", "Applied").await;
-    stage
-        .endpoint
-        .world()
-        .keys
-        .get_mut(KEY_ID)
-        .unwrap()
-        .denied
-        .push("DeleteMessageCallback".into());
+    stage.applied("slow").await;
+    stage.deny("DeleteMessageCallback");
     stage.delete("slow").await;
     let tried = stage
         .calls("slow")
@@ -194,8 +157,7 @@ async fn a_namespace_that_is_removed_gets_empty_in_every_order() {
         let operator = stage
             .operator(&["--check-interval", "1h", "--deletion-grace", "2s"])
             .await;
-        stage.apply(&stage.http("room")).await;
-        stage.ready("room", "Applied").await;
+        stage.applied("room").await;
         let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(stage.cluster.client());
         namespaces
             .delete(&stage.ns, &kube::api::DeleteParams::default())
@@ -204,14 +166,14 @@ async fn a_namespace_that_is_removed_gets_empty_in_every_order() {
         // What the namespace controller would do, which does not run here.
         match order {
             "secret first" => {
-                stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+                stage.delete_secret("alibaba-cloud").await;
                 stage.delete("room").await;
                 operator.wait_for_log("released; its setting stays").await.unwrap();
             }
             "resource first" => {
                 stage.delete("room").await;
                 assert_eq!(stage.live("room"), None, "there was time to remove it");
-                stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+                stage.delete_secret("alibaba-cloud").await;
             }
             _ => {
                 let secret = stage.cluster.delete_secret(&stage.ns, "alibaba-cloud");
@@ -219,7 +181,7 @@ async fn a_namespace_that_is_removed_gets_empty_in_every_order() {
                 let (secret, resource) = futures::join!(secret, resource);
                 secret.unwrap();
                 resource.unwrap();
-                stage.cluster.wait_gone(&stage.ns, "room").await.unwrap();
+                stage.gone("room").await;
             }
         }
         assert!(operator.exited().unwrap().is_none(), "{order}");
@@ -230,13 +192,12 @@ async fn a_namespace_that_is_removed_gets_empty_in_every_order() {
 async fn the_live_setting_is_read_before_it_is_removed() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("look")).await;
-    stage.ready("look", "Applied").await;
+    stage.applied("look").await;
     let before = stage.calls("look").len();
     stage.delete("look").await;
     let actions: Vec<_> = stage.calls("look").drain(before..).map(|c| c.action).collect();
     assert_eq!(actions, ["GetMessageCallback", "DeleteMessageCallback"]);
-    stage.cluster.wait_event(&stage.ns, "look", "Deleted").await.unwrap();
+    stage.event("look", "Deleted").await;
 }
 
 /// The service answers, so it is this resource's turn some time: a bulk deletion that is throttled leaves nothing behind.
@@ -246,30 +207,23 @@ async fn a_throttled_deletion_is_never_released() {
     let operator = stage
         .operator(&["--check-interval", "1h", "--deletion-grace", "1s"])
         .await;
-    stage.apply(&stage.http("busy")).await;
-    stage.ready("busy", "Applied").await;
+    stage.applied("busy").await;
     let busy = Fault::code(400, "Throttling.User").action("DeleteMessageCallback");
-    stage.endpoint.world().faults.push(busy.app(&app("busy")));
-    stage.cluster.delete_vmc(&stage.ns, "busy").await.unwrap();
+    stage.fault(busy.app(&app("busy")));
+    stage.ask_deletion("busy").await;
     let refused = || {
         let calls = stage.calls("busy");
         calls.iter().filter(|c| c.code == "Throttling.User").count()
     };
-    harness::eventually("it was throttled more than once after the grace", async || {
+    harness::until("it was throttled more than once after the grace", async || {
         refused() >= 3
     })
-    .await
-    .unwrap();
+    .await;
     assert!(stage.cluster.vmc(&stage.ns, "busy").await.unwrap().is_some());
     stage.endpoint.world().faults.clear();
-    stage.cluster.wait_gone(&stage.ns, "busy").await.unwrap();
+    stage.gone("busy").await;
     assert_eq!((stage.deletes("busy"), stage.live("busy")), (1, None));
-    assert!(
-        operator
-            .logs()
-            .iter()
-            .all(|line| !line.contains("released; its setting stays"))
-    );
+    assert_eq!(operator.logged("released; its setting stays"), 0);
 }
 
 /// One attempt that fails may be anything; what counts is that the service stays out of reach.
@@ -279,19 +233,13 @@ async fn one_failure_in_passing_after_the_grace_releases_nothing() {
     let operator = stage
         .operator(&["--check-interval", "1h", "--deletion-grace", "1s"])
         .await;
-    stage.apply(&stage.http("blip")).await;
-    stage.ready("blip", "Applied").await;
+    stage.applied("blip").await;
     // The first is within the grace, the second after it.
     let down = Fault::code(503, "ServiceUnavailable").app(&app("blip")).times(3);
-    stage.endpoint.world().faults.push(down);
+    stage.fault(down);
     stage.delete("blip").await;
     assert_eq!((stage.deletes("blip"), stage.live("blip")), (1, None));
-    assert!(
-        operator
-            .logs()
-            .iter()
-            .all(|line| !line.contains("released; its setting stays"))
-    );
+    assert_eq!(operator.logged("released; its setting stays"), 0);
 }
 
 /// Contract 6: an attempt's answer may be lost, and the setting is there all the same.
@@ -301,8 +249,7 @@ async fn a_set_whose_answer_was_lost_is_not_left_behind() {
         let stage = Stage::set().await;
         let args = ["--check-interval", "1h"];
         let operator = stage.operator(&args).await;
-        stage.apply(&stage.http("change")).await;
-        stage.ready("change", "Applied").await;
+        stage.applied("change").await;
         {
             let mut world = stage.endpoint.world();
             for name in ["first", "change"] {
@@ -318,15 +265,14 @@ async fn a_set_whose_answer_was_lost_is_not_left_behind() {
             ("change", stage.http("change").field("http", moved.clone())),
         ] {
             stage.apply(&vmc).await;
-            harness::eventually("the Set is carried out", async || {
+            harness::until("the Set is carried out", async || {
                 stage
                     .calls(name)
                     .iter()
                     .any(|c| c.action == "SetMessageCallback" && c.code == "(reset)")
             })
-            .await
-            .unwrap();
-            stage.endpoint.world().faults.push(down(name));
+            .await;
+            stage.fault(down(name));
             stage.not_ready(name, "ServiceUnavailable").await;
         }
         // Another spec that cannot be applied: what was sent is neither what was applied nor what is asked for.
@@ -334,11 +280,10 @@ async fn a_set_whose_answer_was_lost_is_not_left_behind() {
             .http("change")
             .field("http", json!({ "url": "https://third.example.com/" }));
         stage.apply(&unsound).await;
-        harness::eventually("the third was looked at", async || {
+        harness::until("the third was looked at", async || {
             stage.status("change").await["observedGeneration"] == 3
         })
-        .await
-        .unwrap();
+        .await;
         assert_eq!(
             stage.live("change").unwrap()["CallbackURL"],
             "https://new.example.com/vod"
@@ -350,11 +295,11 @@ async fn a_set_whose_answer_was_lost_is_not_left_behind() {
             None
         };
         for name in ["first", "change"] {
-            stage.cluster.delete_vmc(&stage.ns, name).await.unwrap();
+            stage.ask_deletion(name).await;
         }
         stage.endpoint.world().faults.clear();
         for name in ["first", "change"] {
-            stage.cluster.wait_gone(&stage.ns, name).await.unwrap();
+            stage.gone(name).await;
             assert_eq!(stage.live(name), None, "{name}, restarted: {restarted}");
         }
     }
@@ -368,9 +313,7 @@ async fn delete_crd(stage: &Stage) -> Api<CustomResourceDefinition> {
 }
 
 async fn crd_is_gone(crds: &Api<CustomResourceDefinition>) {
-    eventually("the CRD is gone", async || crds.get_opt(CRD).await.unwrap().is_none())
-        .await
-        .unwrap();
+    until("the CRD is gone", async || crds.get_opt(CRD).await.unwrap().is_none()).await;
 }
 
 #[tokio::test]
@@ -378,8 +321,7 @@ async fn a_crd_that_is_deleted_takes_no_setting_along() {
     let stage = Stage::set_apart().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     for name in ["one", "two"] {
-        stage.apply(&stage.http(name)).await;
-        stage.ready(name, "Applied").await;
+        stage.applied(name).await;
     }
     let crds = delete_crd(&stage).await;
     crd_is_gone(&crds).await;
@@ -402,14 +344,13 @@ async fn nor_where_the_operator_may_not_look_at_the_crd() {
     let (proxy, _operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     proxy.refuse(&["customresourcedefinitions"], 403, usize::MAX);
     for name in ["meant", "lost"] {
-        stage.apply(&stage.http(name)).await;
-        stage.ready(name, "Applied").await;
+        stage.applied(name).await;
     }
     stage.delete("meant").await;
     assert_eq!((stage.deletes("meant"), stage.live("meant")), (1, None));
     let crds = delete_crd(&stage).await;
     crd_is_gone(&crds).await;
-    stage.cluster.wait_event(&stage.ns, "lost", "Released").await.unwrap();
+    stage.event("lost", "Released").await;
     assert_eq!(stage.deletes("lost"), 0);
     assert!(stage.live("lost").is_some());
 }
@@ -418,19 +359,17 @@ async fn nor_where_the_operator_may_not_look_at_the_crd() {
 async fn a_crd_that_was_deleted_before_the_operator_came_takes_no_setting_along() {
     let stage = Stage::set_apart().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("late")).await;
-    stage.ready("late", "Applied").await;
+    stage.applied("late").await;
     operator.sigterm_and_wait().await.unwrap();
     let crds = delete_crd(&stage).await;
-    eventually("Kubernetes deletes the resource", async || {
-        let late = stage.cluster.vmc(&stage.ns, "late").await.unwrap().unwrap();
+    until("Kubernetes deletes the resource", async || {
+        let late = stage.vmc("late").await;
         late["metadata"]["deletionTimestamp"].is_string()
     })
-    .await
-    .unwrap();
+    .await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     crd_is_gone(&crds).await;
-    stage.cluster.wait_event(&stage.ns, "late", "Released").await.unwrap();
+    stage.event("late", "Released").await;
     assert_eq!(stage.deletes("late"), 0);
     assert!(stage.live("late").is_some());
 }

@@ -1,7 +1,7 @@
 //! Contract 3, "Deletion", where the operator is another process than the one that applied the setting, and where no
 //! call is needed.
 
-use harness::eventually;
+use harness::until;
 use serde_json::json;
 use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
 
@@ -15,23 +15,21 @@ async fn what_a_process_that_is_gone_may_have_set_is_removed_also_at_the_second_
     let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     proxy.hold(&["vodmessagecallbacks/half/status"]);
     stage.apply(&stage.http("half")).await;
-    eventually("it is set", async || stage.live("half").is_some())
-        .await
-        .unwrap();
+    until("it is set", async || stage.live("half").is_some()).await;
     operator.kill().await.unwrap();
     assert_eq!(
         stage.status("half").await["applied"],
         json!(null),
         "nobody could say so"
     );
-    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "half").await.unwrap();
+    stage.delete_secret("alibaba-cloud").await;
+    stage.ask_deletion("half").await;
     let _operator = stage
         .operator(&["--check-interval", "1h", "--deletion-grace", "1h"])
         .await;
     stage.not_ready("half", "SecretNotFound").await;
-    stage.cluster.access_key(&stage.ns, KEY_ID, KEY_SECRET).await.unwrap();
-    stage.cluster.wait_gone(&stage.ns, "half").await.unwrap();
+    stage.access_key("alibaba-cloud", KEY_ID, KEY_SECRET).await;
+    stage.gone("half").await;
     assert_eq!((stage.deletes("half"), stage.live("half")), (1, None));
 }
 
@@ -40,20 +38,18 @@ async fn what_a_process_that_is_gone_may_have_set_is_removed_also_at_the_second_
 async fn what_a_retry_of_a_stalled_resource_may_have_set_is_removed() {
     let stage = Stage::set().await;
     let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
-    stage.endpoint.world().faults.push(forbidden("SetMessageCallback"));
+    stage.fault(forbidden("SetMessageCallback"));
     stage.apply(&stage.http("late")).await;
     stage.not_ready("late", "PermissionDenied").await;
     proxy.hold(&["vodmessagecallbacks/late/status"]);
     stage.endpoint.world().faults.clear();
     let again = json!({ "metadata": { "annotations": { "vod-operator.dev/reconcile-requested-at": "now" } } });
-    stage.cluster.patch_vmc(&stage.ns, "late", &again).await.unwrap();
-    eventually("it is set", async || stage.live("late").is_some())
-        .await
-        .unwrap();
+    stage.patch("late", &again).await;
+    until("it is set", async || stage.live("late").is_some()).await;
     operator.kill().await.unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "late").await.unwrap();
+    stage.ask_deletion("late").await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.cluster.wait_gone(&stage.ns, "late").await.unwrap();
+    stage.gone("late").await;
     assert_eq!((stage.deletes("late"), stage.live("late")), (1, None));
 }
 
@@ -62,8 +58,7 @@ async fn what_a_retry_of_a_stalled_resource_may_have_set_is_removed() {
 async fn what_one_that_takes_over_may_have_set_is_removed() {
     let stage = Stage::set().await;
     let (proxy, operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("owner")).await;
-    stage.ready("owner", "Applied").await;
+    stage.applied("owner").await;
     stage.older("owner").await;
     let moved = json!({ "url": "https://hooks.example.com/loser" });
     let loser = stage.http("loser").app_id(&app("owner")).field("http", moved);
@@ -71,17 +66,16 @@ async fn what_one_that_takes_over_may_have_set_is_removed() {
     stage.not_ready("loser", "Conflict").await;
     proxy.hold(&["vodmessagecallbacks/loser/status"]);
     stage.delete("owner").await;
-    eventually("it is set", async || {
+    until("it is set", async || {
         stage
             .live("owner")
             .is_some_and(|live| live["CallbackURL"] == "https://hooks.example.com/loser")
     })
-    .await
-    .unwrap();
+    .await;
     operator.kill().await.unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "loser").await.unwrap();
+    stage.ask_deletion("loser").await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.cluster.wait_gone(&stage.ns, "loser").await.unwrap();
+    stage.gone("loser").await;
     assert_eq!(stage.live("owner"), None);
 }
 
@@ -90,16 +84,16 @@ async fn what_one_that_takes_over_may_have_set_is_removed() {
 async fn what_is_still_refused_is_released_at_once_where_nothing_is_known_to_be_set() {
     let stage = Stage::set().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.endpoint.world().faults.push(forbidden("SetMessageCallback"));
-    stage.endpoint.world().faults.push(forbidden("GetMessageCallback"));
+    stage.fault(forbidden("SetMessageCallback"));
+    stage.fault(forbidden("GetMessageCallback"));
     stage.apply(&stage.http("never")).await;
     stage.not_ready("never", "PermissionDenied").await;
     operator.kill().await.unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "never").await.unwrap();
+    stage.ask_deletion("never").await;
     let _operator = stage
         .operator(&["--check-interval", "1h", "--deletion-grace", "1h"])
         .await;
-    stage.cluster.wait_gone(&stage.ns, "never").await.unwrap();
+    stage.gone("never").await;
     assert_eq!(stage.deletes("never"), 0);
 }
 
@@ -112,19 +106,18 @@ fn forbidden(action: &str) -> Fault {
 async fn retain_after_a_restart_says_what_stays() {
     let stage = Stage::set().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("stays")).await;
-    stage.ready("stays", "Applied").await;
-    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
-    stage.cluster.delete_vmc(&stage.ns, "stays").await.unwrap();
+    stage.applied("stays").await;
+    stage.delete_secret("alibaba-cloud").await;
+    stage.ask_deletion("stays").await;
     stage.not_ready("stays", "SecretNotFound").await;
     // What is asked for meanwhile is tried, and answered.
     stage.check_now("stays", "again").await;
     operator.kill().await.unwrap();
     let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
-    stage.cluster.patch_vmc(&stage.ns, "stays", &retain).await.unwrap();
+    stage.patch("stays", &retain).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.cluster.wait_gone(&stage.ns, "stays").await.unwrap();
-    stage.cluster.wait_event(&stage.ns, "stays", "Released").await.unwrap();
+    stage.gone("stays").await;
+    stage.event("stays", "Released").await;
     assert!(stage.live("stays").is_some());
 }
 
@@ -133,8 +126,7 @@ async fn retain_after_a_restart_says_what_stays() {
 async fn what_was_never_applied_goes_while_its_account_rests() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("owner")).await;
-    stage.ready("owner", "Applied").await;
+    stage.applied("owner").await;
     stage.older("owner").await;
     let owners = app("owner");
     stage.apply(&stage.http("loser").app_id(&owners)).await;
@@ -145,7 +137,7 @@ async fn what_was_never_applied_goes_while_its_account_rests() {
         message: String::new(),
         headers: vec![("x-acs-retry-after".into(), "280000".into())],
     });
-    stage.endpoint.world().faults.push(rests.action("SetMessageCallback"));
+    stage.fault(rests.action("SetMessageCallback"));
     let moved = json!({ "url": "https://hooks.example.com/moved" });
     stage.apply(&stage.http("owner").field("http", moved)).await;
     stage.not_ready("owner", "Throttled").await;

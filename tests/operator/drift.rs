@@ -1,6 +1,6 @@
 //! Contract 3, "Drift": checks, the three policies, the baseline, contests, and the request for a check.
 
-use harness::{Operator, eventually};
+use harness::{Operator, until};
 use serde_json::json;
 use vod_endpoint::Fault;
 
@@ -10,29 +10,18 @@ use crate::stage::{Stage, URL, app};
 async fn enforce_corrects_and_says_so() {
     let stage = Stage::set().await;
     let operator = stage.operator(&["--check-interval", "2s"]).await;
-    stage.apply(&stage.http("enforce")).await;
-    stage.ready("enforce", "Applied").await;
+    stage.applied("enforce").await;
     stage.tamper("enforce", &[("CallbackURL", "https://attacker.example.com/")]);
-    eventually("the URL is corrected", async || {
+    until("the URL is corrected", async || {
         stage.live("enforce").unwrap()["CallbackURL"] == URL
     })
-    .await
-    .unwrap();
-    let told = stage
-        .cluster
-        .wait_event(&stage.ns, "enforce", "DriftDetected")
-        .await
-        .unwrap();
-    let note = told.note.unwrap();
+    .await;
+    let note = stage.event("enforce", "DriftDetected").await;
     assert!(
         note.contains("http.url is https://attacker.example.com/"),
         "the event names the fields with what was found: {note}"
     );
-    stage
-        .cluster
-        .wait_event(&stage.ns, "enforce", "DriftCorrected")
-        .await
-        .unwrap();
+    stage.event("enforce", "DriftCorrected").await;
     // DriftCorrected stays until the next check, and what had been changed longer than that.
     stage.ready("enforce", "InSync").await;
     assert_eq!(stage.sets("enforce"), 2);
@@ -48,15 +37,9 @@ async fn enforce_corrects_and_says_so() {
 async fn a_setting_that_is_removed_is_put_back() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "2s"]).await;
-    stage.apply(&stage.http("gone")).await;
-    stage.ready("gone", "Applied").await;
-    stage
-        .endpoint
-        .world()
-        .remove_setting(vod_endpoint::ACCOUNT, crate::stage::REGION, &crate::stage::app("gone"));
-    eventually("it is back", async || stage.live("gone").is_some())
-        .await
-        .unwrap();
+    stage.applied("gone").await;
+    stage.remove("gone");
+    until("it is back", async || stage.live("gone").is_some()).await;
 }
 
 #[tokio::test]
@@ -73,11 +56,7 @@ async fn apply_only_reports_and_leaves() {
         (&found["field"], &found["observed"]),
         (&json!("eventTypes"), &json!("SnapshotComplete"))
     );
-    stage
-        .cluster
-        .wait_condition(&stage.ns, "report", ("InSync", "False", "Drifted"))
-        .await
-        .unwrap();
+    stage.condition("report", ("InSync", "False", "Drifted")).await;
     assert_eq!(stage.sets("report"), 1);
     assert_eq!(stage.live("report").unwrap()["EventTypeList"], "SnapshotComplete");
     let last = &status["lastDrift"];
@@ -110,12 +89,8 @@ async fn observe_never_changes_anything() {
     let status = stage.status("watch").await;
     assert_eq!(status["reported"]["CallbackURL"], "https://theirs.example.com/");
     assert_eq!(status["lastDrift"]["outcome"], "reported");
-    let told = stage
-        .cluster
-        .wait_event(&stage.ns, "watch", "DriftDetected")
-        .await
-        .unwrap();
-    assert!(told.note.unwrap().contains("http.url is https://theirs.example.com/"));
+    let told = stage.event("watch", "DriftDetected").await;
+    assert!(told.contains("http.url is https://theirs.example.com/"));
     let reported = operator.metrics().await.unwrap();
     assert!((reported.sum("vod_operator_drift_total", &[("outcome", "reported")]) - 1.0).abs() < 0.1);
     assert!((reported.sum("vod_operator_observed_drift", &[]) - 1.0).abs() < 0.1);
@@ -135,11 +110,10 @@ async fn observe_never_changes_anything() {
                 .events(["ALL"]),
         )
         .await;
-    eventually("it declares what is there", async || {
+    until("it declares what is there", async || {
         stage.status("watch").await["differences"] == json!(null)
     })
-    .await
-    .unwrap();
+    .await;
     assert!(
         operator
             .metrics()
@@ -176,19 +150,13 @@ async fn a_service_that_rewrites_values_is_not_fought() {
         .apply(&stage.http("words").events(["ALL"]).auth("sign", "authKey"))
         .await;
     stage.ready("words", "Applied").await;
-    let before = stage.cluster.vmc(&stage.ns, "words").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+    let before = stage.vmc("words").await["metadata"]["resourceVersion"].clone();
     let gets = stage.gets("words");
-    eventually("four more checks", async || stage.gets("words") >= gets + 4)
-        .await
-        .unwrap();
+    until("four more checks", async || stage.gets("words") >= gets + 4).await;
     assert_eq!(stage.sets("words"), 1);
-    let after = stage.cluster.vmc(&stage.ns, "words").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+    let after = stage.vmc("words").await["metadata"]["resourceVersion"].clone();
     assert_eq!(before, after, "a resource at rest is written by nobody");
-    stage
-        .cluster
-        .wait_event(&stage.ns, "words", "ReadBackDiffers")
-        .await
-        .unwrap();
+    stage.event("words", "ReadBackDiffers").await;
     assert!(!stage.status("words").await.to_string().contains("Rewritten1"));
 }
 
@@ -210,7 +178,7 @@ async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
     let corrected = metrics.sum("vod_operator_drift_total", &[("outcome", "corrected")]);
     assert!(corrected < 0.5, "none of them was held: {corrected}");
     assert_eq!(stage.status("vain").await["lastDrift"]["outcome"], "contested");
-    let told = stage.cluster.events(&stage.ns, "vain").await.unwrap();
+    let told = stage.events("vain").await;
     let drift = told.iter().filter(|e| e.reason.as_deref() == Some("DriftDetected"));
     assert_eq!(drift.count(), 1, "the same trouble is told once");
     stage.endpoint.world().behaviour.path = None;
@@ -222,21 +190,12 @@ async fn a_service_that_holds_nothing_of_what_is_set_ends_contested() {
 async fn drift_that_must_not_be_corrected_leaves_evidence() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1s"]).await;
-    stage.apply(&stage.http("bound")).await;
-    stage.ready("bound", "Applied").await;
-    {
-        let mut world = stage.endpoint.world();
-        let key = world.keys.get_mut(vod_endpoint::KEY_ID).unwrap();
-        key.denied.push("SetMessageCallback".into());
-    }
+    stage.applied("bound").await;
+    stage.deny("SetMessageCallback");
     stage.tamper("bound", &[("CallbackURL", "https://attacker.example.com/")]);
     stage.not_ready("bound", "PermissionDenied").await;
-    let told = stage
-        .cluster
-        .wait_event(&stage.ns, "bound", "DriftDetected")
-        .await
-        .unwrap();
-    assert!(told.note.unwrap().contains("https://attacker.example.com/"));
+    let told = stage.event("bound", "DriftDetected").await;
+    assert!(told.contains("https://attacker.example.com/"));
     let last = stage.status("bound").await["lastDrift"].clone();
     assert_eq!(
         last["differences"][0]["observed"], "https://attacker.example.com/",
@@ -249,22 +208,16 @@ async fn drift_that_must_not_be_corrected_leaves_evidence() {
 async fn drift_whose_correction_has_no_answer_leaves_evidence() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1s"]).await;
-    stage.apply(&stage.http("mute")).await;
-    stage.ready("mute", "Applied").await;
+    stage.applied("mute").await;
     let lost = Fault::always(vod_endpoint::How::Reset).action("SetMessageCallback");
-    stage.endpoint.world().faults.push(lost.after().times(1));
+    stage.fault(lost.after().times(1));
     stage.tamper("mute", &[("CallbackURL", "https://attacker.example.com/")]);
-    eventually("it is put right", async || {
+    until("it is put right", async || {
         stage.live("mute").unwrap()["CallbackURL"] == URL
     })
-    .await
-    .unwrap();
-    let told = stage
-        .cluster
-        .wait_event(&stage.ns, "mute", "DriftDetected")
-        .await
-        .unwrap();
-    assert!(told.note.unwrap().contains("https://attacker.example.com/"));
+    .await;
+    let told = stage.event("mute", "DriftDetected").await;
+    assert!(told.contains("https://attacker.example.com/"));
     let last = stage.status("mute").await["lastDrift"].clone();
     assert_eq!(
         last["differences"][0]["observed"], "https://attacker.example.com/",
@@ -281,14 +234,13 @@ async fn checks_of_a_contested_setting_that_fail_are_told() {
     stage.apply(&stage.http("dark")).await;
     stage.not_ready("dark", "Contested").await;
     let down = Fault::code(503, "ServiceUnavailable").action("GetMessageCallback");
-    stage.endpoint.world().faults.push(down);
-    eventually("InSync is unknown", async || {
-        let vmc = stage.cluster.vmc(&stage.ns, "dark").await.unwrap().unwrap();
+    stage.fault(down);
+    until("InSync is unknown", async || {
+        let vmc = stage.vmc("dark").await;
         let in_sync = harness::condition(&vmc, "InSync").cloned().unwrap_or_default();
         in_sync["status"] == "Unknown" && in_sync["reason"] == "ServiceUnavailable"
     })
-    .await
-    .unwrap();
+    .await;
     stage.not_ready("dark", "Contested").await;
     let failing = operator
         .metrics()
@@ -336,7 +288,7 @@ async fn two_clusters_that_fight_end_contested() {
         // words. Another fight, at other moments.
         for stage in [&one, &two] {
             let policy = json!({ "spec": { "managementPolicy": "Observe" } });
-            stage.cluster.patch_vmc(&stage.ns, &fight, &policy).await.unwrap();
+            stage.patch(&fight, &policy).await;
         }
     }
     assert_eq!(end_of_fight(&one, &two, &fight).await, End::Contested);
@@ -345,9 +297,7 @@ async fn two_clusters_that_fight_end_contested() {
     assert!(at_contest <= 12, "{at_contest} Sets");
     // Ten intervals later each may have tried once more, with one answer to it.
     let gets = one.gets(&fight);
-    eventually("twenty more checks", async || one.gets(&fight) >= gets + 20)
-        .await
-        .unwrap();
+    until("twenty more checks", async || one.gets(&fight) >= gets + 20).await;
     let later = one.sets(&fight);
     assert!(
         later <= at_contest + 8,
@@ -362,9 +312,9 @@ enum End {
 }
 
 async fn end_of_fight(one: &Stage, two: &Stage, fight: &str) -> End {
-    eventually("one of them gives up", async || {
+    until("one of them gives up", async || {
         for (stage, other) in [(one, "SnapshotComplete"), (two, "TranscodeComplete")] {
-            let vmc = stage.cluster.vmc(&stage.ns, fight).await.unwrap().unwrap();
+            let vmc = stage.vmc(fight).await;
             if harness::ready_reason(&vmc) == "Contested" {
                 return Some(End::Contested);
             }
@@ -375,7 +325,6 @@ async fn end_of_fight(one: &Stage, two: &Stage, fight: &str) -> End {
         None
     })
     .await
-    .unwrap()
 }
 
 #[tokio::test]
@@ -384,9 +333,8 @@ async fn a_contest_ends_by_itself_when_the_other_gives_up() {
     let operator = stage.operator(&["--check-interval", "1s"]).await;
     stage.apply(&stage.http("truce")).await;
     stage.ready("truce", "").await;
-    let reason =
-        async || harness::ready_reason(&stage.cluster.vmc(&stage.ns, "truce").await.unwrap().unwrap()).to_owned();
-    eventually("it is contested", async || {
+    let reason = async || harness::ready_reason(&stage.vmc("truce").await).to_owned();
+    until("it is contested", async || {
         // Not between a Set and its read-back, which would take it for the service's own words.
         let read_back = stage
             .calls("truce")
@@ -397,25 +345,21 @@ async fn a_contest_ends_by_itself_when_the_other_gives_up() {
         }
         reason().await == "Contested"
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(stage.sets("truce"), 6, "the spec's own, and five corrections");
     let stalled = ("Stalled", "True", "Contested");
-    stage.cluster.wait_condition(&stage.ns, "truce", stalled).await.unwrap();
+    stage.condition("truce", stalled).await;
     assert!(
         stage.status("truce").await["differences"]
             .to_string()
             .contains("eventTypes")
     );
     // A check that fails in passing is no end of it.
-    let version =
-        async || stage.cluster.vmc(&stage.ns, "truce").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+    let version = async || stage.vmc("truce").await["metadata"]["resourceVersion"].clone();
     let (before, checks) = (version().await, stage.gets("truce"));
     let fault = Fault::code(503, "ServiceUnavailable").action("GetMessageCallback");
-    stage.endpoint.world().faults.push(fault.app(&app("truce")).times(1));
-    eventually("two more checks", async || stage.gets("truce") > checks + 1)
-        .await
-        .unwrap();
+    stage.fault(fault.app(&app("truce")).times(1));
+    until("two more checks", async || stage.gets("truce") > checks + 1).await;
     assert_eq!(version().await, before);
     let contested = operator.metrics().await.unwrap();
     assert!((contested.sum("vod_operator_drift_total", &[("outcome", "contested")]) - 1.0).abs() < 0.1);
@@ -451,9 +395,7 @@ async fn a_resources_own_interval_goes_before_the_flag() {
     stage.apply(&stage.http("often")).await;
     stage.apply(&stage.http("seldom").check_interval("87600h")).await;
     stage.ready("seldom", "Applied").await;
-    eventually("five reads of the other", async || stage.gets("often") >= 7)
-        .await
-        .unwrap();
+    until("five reads of the other", async || stage.gets("often") >= 7).await;
     assert_eq!(stage.gets("seldom"), 2, "before and after the Set");
 }
 
@@ -461,12 +403,11 @@ async fn a_resources_own_interval_goes_before_the_flag() {
 async fn a_requested_check_is_echoed_whether_it_worked_or_not() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("echo")).await;
-    stage.ready("echo", "Applied").await;
+    stage.applied("echo").await;
     let down = vod_endpoint::Fault::code(503, "ServiceUnavailable").app(&crate::stage::app("echo"));
-    stage.endpoint.world().faults.push(down);
+    stage.fault(down);
     stage.check_now("echo", "failed").await;
-    let vmc = stage.cluster.vmc(&stage.ns, "echo").await.unwrap().unwrap();
+    let vmc = stage.vmc("echo").await;
     assert_eq!(
         harness::ready_reason(&vmc),
         "Applied",
@@ -486,16 +427,15 @@ async fn checks_that_fail_for_long_are_told_and_leave_it_ready() {
     stage.apply(&stage.http("long")).await;
     stage.ready("long", "").await;
     let down = vod_endpoint::Fault::code(503, "ServiceUnavailable").app(&crate::stage::app("long"));
-    stage.endpoint.world().faults.push(down);
-    eventually("the error is told", async || {
+    stage.fault(down);
+    until("the error is told", async || {
         stage.status("long").await["lastError"]["code"] == "ServiceUnavailable"
     })
-    .await
-    .unwrap();
+    .await;
     stage.ready("long", "").await;
     let unknown = ("InSync", "Unknown", "ServiceUnavailable");
-    stage.cluster.wait_condition(&stage.ns, "long", unknown).await.unwrap();
-    let failing = stage.cluster.vmc(&stage.ns, "long").await.unwrap().unwrap();
+    stage.condition("long", unknown).await;
+    let failing = stage.vmc("long").await;
     let in_sync = harness::condition(&failing, "InSync").unwrap();
     assert!(
         in_sync["message"]
@@ -510,22 +450,19 @@ async fn checks_that_fail_for_long_are_told_and_leave_it_ready() {
         calls.iter().filter(|c| c.code == "ServiceUnavailable").count()
     };
     let before = tried();
-    eventually("two more checks", async || tried() >= before + 2)
-        .await
-        .unwrap();
-    let after = stage.cluster.vmc(&stage.ns, "long").await.unwrap().unwrap();
+    until("two more checks", async || tried() >= before + 2).await;
+    let after = stage.vmc("long").await;
     assert_eq!(
         after["metadata"]["resourceVersion"], version,
         "the same trouble is written once"
     );
     stage.endpoint.world().faults.clear();
-    eventually("the error is gone", async || {
+    until("the error is gone", async || {
         stage.status("long").await.get("lastError").is_none()
     })
-    .await
-    .unwrap();
+    .await;
     let held = ("InSync", "True", "");
-    stage.cluster.wait_condition(&stage.ns, "long", held).await.unwrap();
+    stage.condition("long", held).await;
     assert_eq!(stage.sets("long"), 1);
 }
 
@@ -540,17 +477,15 @@ async fn a_read_back_of_another_place_is_read_again_before_it_is_believed() {
             .field("http", json!({ "url": "https://new.example.com/vod" }))
     };
     for (name, late) in [("once", 1), ("longer", 2)] {
-        stage.apply(&stage.http(name)).await;
-        stage.ready(name, "Applied").await;
+        stage.applied(name).await;
         stage.endpoint.world().behaviour.late_reads = late;
         stage.apply(&moved(name)).await;
-        eventually("the change holds", async || {
-            let vmc = stage.cluster.vmc(&stage.ns, name).await.unwrap().unwrap();
+        until("the change holds", async || {
+            let vmc = stage.vmc(name).await;
             let is_new = vmc["status"]["observedGeneration"] == 2;
             is_new && ["Applied", "InSync"].contains(&harness::ready_reason(&vmc))
         })
-        .await
-        .unwrap();
+        .await;
         let status = stage.status(name).await;
         assert_eq!(
             status["reported"]["CallbackURL"], "https://new.example.com/vod",
@@ -559,13 +494,9 @@ async fn a_read_back_of_another_place_is_read_again_before_it_is_believed() {
         assert_eq!(stage.sets(name), 2, "{status}");
         stage.endpoint.world().behaviour.late_reads = 0;
     }
-    let told = stage
-        .cluster
-        .wait_event(&stage.ns, "longer", "ReadBackDiffers")
-        .await
-        .unwrap();
-    assert!(told.note.unwrap().contains(&format!("http.url is {URL}")));
-    let of_once = stage.cluster.events(&stage.ns, "once").await.unwrap();
+    let told = stage.event("longer", "ReadBackDiffers").await;
+    assert!(told.contains(&format!("http.url is {URL}")));
+    let of_once = stage.events("once").await;
     assert!(
         of_once.iter().all(|e| e.reason.as_deref() != Some("ReadBackDiffers")),
         "{of_once:?}"
@@ -578,8 +509,7 @@ async fn a_baseline_of_somebody_elses_setting_forgives_nothing() {
     let stage = Stage::set().await;
     let args = ["--check-interval", "1h"];
     let operator = stage.operator(&args).await;
-    stage.apply(&stage.http("old")).await;
-    stage.ready("old", "Applied").await;
+    stage.applied("old").await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     let theirs = "https://theirs.example.com/";
     let old = json!({ "status": { "reported": { "CallbackURL": theirs } } });
@@ -601,8 +531,7 @@ async fn a_baseline_of_somebody_elses_setting_forgives_nothing() {
 async fn the_annotation_asks_for_a_check_now() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("ask")).await;
-    stage.ready("ask", "Applied").await;
+    stage.applied("ask").await;
     let gets = stage.gets("ask");
     stage.check_now("ask", "first").await;
     assert_eq!(stage.gets("ask"), gets + 1, "{}", stage.status("ask").await);
@@ -627,9 +556,7 @@ async fn resources_of_one_setting_share_one_read() {
     }
     // Each has read it for itself once; from now on one read serves all ten.
     let before = stage.gets("shared");
-    eventually("six more reads", async || stage.gets("shared") >= before + 6)
-        .await
-        .unwrap();
+    until("six more reads", async || stage.gets("shared") >= before + 6).await;
     let calls = stage.calls("shared");
     let times: Vec<u64> = calls.iter().map(|c| c.at_ms).skip(before + 1).collect();
     let gaps: Vec<u64> = times.windows(2).map(|w| w[1] - w[0]).collect();
@@ -644,8 +571,7 @@ async fn resources_of_one_setting_share_one_read() {
 async fn a_status_that_somebody_else_wrote_is_put_right() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "2s"]).await;
-    stage.apply(&stage.http("words")).await;
-    stage.ready("words", "Applied").await;
+    stage.applied("words").await;
     let written = stage.status("words").await;
     let theirs = json!({ "status": { "endpoint": "https://elsewhere.example.com" } });
     let patch = kube::api::Patch::Merge(&theirs);
@@ -657,9 +583,8 @@ async fn a_status_that_somebody_else_wrote_is_put_right() {
         .await
         .unwrap();
     // A scheduled check has nothing else to write.
-    eventually("the status is put right", async || {
+    until("the status is put right", async || {
         stage.status("words").await["endpoint"] == written["endpoint"]
     })
-    .await
-    .unwrap();
+    .await;
 }

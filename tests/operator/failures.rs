@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::eventually;
+use harness::until;
 use vod_endpoint::{ACCOUNT, Fault, How};
 
 use crate::stage::{Stage, app};
@@ -20,18 +20,13 @@ async fn whatever_the_service_does_it_recovers_and_others_go_on() {
         ("empty", How::Empty),
     ];
     for (name, how) in &faults {
-        stage
-            .endpoint
-            .world()
-            .faults
-            .push(Fault::always(how.clone()).app(&app(name)).times(2));
+        stage.fault(Fault::always(how.clone()).app(&app(name)).times(2));
     }
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for (name, _) in &faults {
         stage.apply(&stage.http(name)).await;
     }
-    stage.apply(&stage.http("well")).await;
-    stage.ready("well", "Applied").await;
+    stage.applied("well").await;
     stage.not_ready("garbage", "ServiceUnavailable").await;
     for (name, _) in &faults {
         stage.ready(name, "").await;
@@ -43,7 +38,7 @@ async fn whatever_the_service_does_it_recovers_and_others_go_on() {
 async fn a_lost_answer_is_not_set_twice() {
     let stage = Stage::set().await;
     let fault = Fault::always(How::Reset).action("SetMessageCallback").after().times(1);
-    stage.endpoint.world().faults.push(fault);
+    stage.fault(fault);
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("lost")).await;
     stage.ready("lost", "InSync").await;
@@ -60,8 +55,7 @@ async fn a_skewed_clock_is_corrected() {
     let stage = Stage::set().await;
     stage.endpoint.world().clock_skew = 7200;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("skew")).await;
-    stage.ready("skew", "Applied").await;
+    stage.applied("skew").await;
     let refused = stage
         .endpoint
         .world()
@@ -82,9 +76,9 @@ async fn repeated_calls_keep_within_the_quota() {
     }
     // The clock is learned by a call to VOD: STS has its own.
     let unknown = Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity");
-    stage.endpoint.world().faults.push(unknown);
+    stage.fault(unknown);
     let late = Fault::always(How::Delay { ms: 500 }).action("GetMessageCallback");
-    stage.endpoint.world().faults.push(late.times(8));
+    stage.fault(late.times(8));
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for n in 0..40 {
         stage.ready(&format!("skewed{n}"), "Applied").await;
@@ -111,8 +105,7 @@ async fn repeated_calls_keep_within_the_quota() {
 async fn throttled_checks_leave_it_ready_and_a_throttled_change_waits() {
     let stage = Stage::set().await;
     let operator = stage.operator(&["--check-interval", "2s"]).await;
-    stage.apply(&stage.http("busy")).await;
-    stage.ready("busy", "Applied").await;
+    stage.applied("busy").await;
     let hint = vec![("x-acs-retry-after".to_owned(), "3000".to_owned())];
     let throttled = How::Code {
         status: 400,
@@ -120,11 +113,7 @@ async fn throttled_checks_leave_it_ready_and_a_throttled_change_waits() {
         message: String::new(),
         headers: hint,
     };
-    stage
-        .endpoint
-        .world()
-        .faults
-        .push(Fault::always(throttled).app(&app("busy")));
+    stage.fault(Fault::always(throttled).app(&app("busy")));
     let seen = async || {
         operator
             .metrics()
@@ -133,16 +122,12 @@ async fn throttled_checks_leave_it_ready_and_a_throttled_change_waits() {
             .sum("vod_operator_api_requests_total", &[("code", "Throttling.User")])
             > 1.5
     };
-    eventually("two throttled checks", seen).await.unwrap();
-    let vmc = stage.cluster.vmc(&stage.ns, "busy").await.unwrap().unwrap();
+    until("two throttled checks", seen).await;
+    let vmc = stage.vmc("busy").await;
     assert_eq!(harness::condition(&vmc, "Ready").unwrap()["status"], "True");
     stage.apply(&stage.http("busy").events(["SnapshotComplete"])).await;
     stage.not_ready("busy", "Throttled").await;
-    stage
-        .cluster
-        .wait_condition(&stage.ns, "busy", ("Reconciling", "True", "Throttled"))
-        .await
-        .unwrap();
+    stage.condition("busy", ("Reconciling", "True", "Throttled")).await;
     assert_eq!(stage.status("busy").await["lastError"]["code"], "Throttling.User");
     let throttled: Vec<u64> = stage
         .endpoint
@@ -205,11 +190,10 @@ async fn a_users_change_passes_a_backlog_of_checks() {
     }
     let before = stage.endpoint.world().calls().len();
     stage.apply(&stage.http("pile7").events(["SnapshotComplete"])).await;
-    eventually("the change", async || {
+    until("the change", async || {
         stage.live("pile7").unwrap()["EventTypeList"] == "SnapshotComplete"
     })
-    .await
-    .unwrap();
+    .await;
     let world = stage.endpoint.world();
     let waited = world.calls()[before..]
         .iter()
@@ -225,7 +209,7 @@ async fn a_refused_spec_is_tried_again_when_it_changes() {
     let refuse = Fault::code(400, "InvalidParameter")
         .app(&app("no"))
         .action("SetMessageCallback");
-    stage.endpoint.world().faults.push(refuse);
+    stage.fault(refuse);
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("no")).await;
     stage.not_ready("no", "InvalidSpec").await;
@@ -236,8 +220,7 @@ async fn a_refused_spec_is_tried_again_when_it_changes() {
     // Others are worked on meanwhile.
     for n in 0..5 {
         let name = format!("yes{n}");
-        stage.apply(&stage.http(&name)).await;
-        stage.ready(&name, "Applied").await;
+        stage.applied(&name).await;
     }
     assert_eq!(tried(), 1);
     stage.endpoint.world().faults.clear();
@@ -265,7 +248,7 @@ async fn a_throttled_account_does_not_slow_another_one() {
     };
     let mut fault = Fault::always(busy);
     fault.account = Some(ACCOUNT.to_owned());
-    stage.endpoint.world().faults.push(fault.action("GetMessageCallback"));
+    stage.fault(fault.action("GetMessageCallback"));
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("busy")).await;
     stage.not_ready("busy", "Throttled").await;
@@ -314,11 +297,10 @@ async fn a_key_without_permission_spoils_no_read_of_others() {
         calls.iter().filter(|c| c.code != "OK").count()
     };
     let (reads, refusals) = (stage.gets("allowed"), refused());
-    eventually("both go on", async || {
+    until("both go on", async || {
         stage.gets("allowed") >= reads + 5 && refused() >= refusals + 5
     })
-    .await
-    .unwrap();
+    .await;
     stage.ready("allowed", "").await;
     let spoiled = operator
         .logs()
@@ -331,10 +313,9 @@ async fn a_key_without_permission_spoils_no_read_of_others() {
 async fn a_nonce_that_was_seen_is_replaced_at_once() {
     let stage = Stage::set().await;
     let seen = Fault::code(400, "SignatureNonceUsed").action("SetMessageCallback");
-    stage.endpoint.world().faults.push(seen.times(1));
+    stage.fault(seen.times(1));
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("nonce")).await;
-    stage.ready("nonce", "Applied").await;
+    stage.applied("nonce").await;
     let codes: Vec<_> = stage.calls("nonce").into_iter().map(|c| c.code).collect();
     assert_eq!(codes, ["OK", "SignatureNonceUsed", "OK", "OK"]);
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use harness::{Vmc, eventually};
+use harness::{Vmc, until};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
@@ -103,20 +103,18 @@ async fn apply_then_reconcile_makes_no_set_and_no_write() {
         }
         // A read-back that was refused is made up for within the next checks.
         let ready: Vec<usize> = (0..SPECS).map(|n| stage.gets(&name(n))).collect();
-        eventually("two checks of each", async || {
+        until("two checks of each", async || {
             (0..SPECS).all(|n| stage.gets(&name(n)) >= ready[n] + 2)
         })
-        .await
-        .unwrap();
+        .await;
         let (before, reads) = (
             versions(&stage).await,
             (0..SPECS).map(|n| stage.gets(&name(n))).collect::<Vec<_>>(),
         );
-        eventually("three more checks of each", async || {
+        until("three more checks of each", async || {
             (0..SPECS).all(|n| stage.gets(&name(n)) >= reads[n] + 3)
         })
-        .await
-        .unwrap();
+        .await;
         let after = versions(&stage).await;
         for (n, spec) in specs.iter().enumerate() {
             let expected = usize::from(spec["managementPolicy"] != "Observe");
@@ -137,8 +135,7 @@ async fn apply_then_reconcile_makes_no_set_and_no_write() {
 async fn a_status_that_somebody_wiped_is_said_again() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("works")).await;
-    stage.ready("works", "Applied").await;
+    stage.applied("works").await;
     stage.apply(&stage.http("paused").field("suspend", json!(true))).await;
     stage.suspended("paused").await;
     let sets = stage.sets("works");
@@ -155,8 +152,7 @@ async fn a_status_that_somebody_wiped_is_said_again() {
 async fn an_annotation_is_answered_whatever_its_value() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("asked")).await;
-    stage.ready("asked", "Applied").await;
+    stage.applied("asked").await;
     for token in ["one", "", "two"] {
         let gets = stage.gets("asked");
         stage.check_now("asked", token).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use harness::{ApiProxy, Gate, Operator, Vmc, eventually};
+use harness::{ApiProxy, Gate, Operator, Vmc, until};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -26,36 +26,26 @@ async fn two_replicas_and_a_leader_that_dies_freezes_or_leaves() {
             .unwrap()
     };
     let first = replica("first").await;
-    eventually("the first leads", async || leads(&first).await)
-        .await
-        .unwrap();
+    until("the first leads", async || leads(&first).await).await;
     let second = replica("second").await;
     assert!(second.readyz().await, "a standby is ready");
-    stage.apply(&stage.http("ha")).await;
-    stage.ready("ha", "Applied").await;
+    stage.applied("ha").await;
     // Frozen with a change in flight: the other takes over, and the first must not call when it thaws.
     first.freeze().unwrap();
     stage.apply(&stage.http("ha").events(["SnapshotComplete"])).await;
-    eventually("the second leads", async || leads(&second).await)
-        .await
-        .unwrap();
+    until("the second leads", async || leads(&second).await).await;
     stage.ready("ha", "Applied").await;
     first.thaw().unwrap();
-    eventually("the first stands by", async || !leads(&first).await)
-        .await
-        .unwrap();
+    until("the first stands by", async || !leads(&first).await).await;
     assert_eq!(stage.sets("ha"), 2);
     // An orderly end hands over without waiting for the lease to run out.
     assert!(second.sigterm_and_wait().await.unwrap().success());
-    eventually("the first leads again", async || leads(&first).await)
-        .await
-        .unwrap();
+    until("the first leads again", async || leads(&first).await).await;
     stage.apply(&stage.http("ha").events(["ALL"])).await;
-    eventually("the last change", async || {
+    until("the last change", async || {
         stage.live("ha").unwrap()["EventTypeList"] == "ALL"
     })
-    .await
-    .unwrap();
+    .await;
     stage.ready("ha", "Applied").await;
     assert_eq!(stage.sets("ha"), 3);
 }
@@ -109,9 +99,7 @@ impl<'a> Pair<'a> {
             let process = replica(stage, &ns, &key, &gate).await;
             replicas.push(Replica { key, gate, process });
             if letter == "a" {
-                eventually("the first leads", async || leads(&replicas[0].process).await)
-                    .await
-                    .unwrap();
+                until("the first leads", async || leads(&replicas[0].process).await).await;
             }
         }
         let terms = vec![replicas[0].key.clone()];
@@ -161,9 +149,7 @@ impl<'a> Pair<'a> {
             Blow::Leave => assert!(struck.process.sigterm_and_wait().await.unwrap().success()),
         }
         let other = &self.replicas[new].process;
-        eventually(&format!("the other leads after {blow:?}"), async || leads(other).await)
-            .await
-            .unwrap();
+        until(&format!("the other leads after {blow:?}"), async || leads(other).await).await;
         self.leader = new;
         self.terms.push(self.replicas[new].key.clone());
         self.settle().await;
@@ -177,11 +163,10 @@ impl<'a> Pair<'a> {
             Blow::Freeze => struck.process.thaw().unwrap(),
             Blow::CutOff | Blow::Silence => struck.gate.open(),
         }
-        eventually(&format!("a standby after {blow:?}"), async || {
+        until(&format!("a standby after {blow:?}"), async || {
             struck.process.metrics().await.is_ok() && !leads(&struck.process).await
         })
-        .await
-        .unwrap();
+        .await;
     }
 
     /// What the endpoint saw: each change set once, and calls only by the leader of the time.
@@ -207,11 +192,10 @@ impl<'a> Pair<'a> {
             "an older status came late: {vmc:#}"
         );
         for replica in &self.replicas {
-            eventually("a standby is well", async || {
+            until("a standby is well", async || {
                 replica.process.healthz().await && replica.process.readyz().await
             })
-            .await
-            .unwrap();
+            .await;
         }
     }
 }
@@ -261,7 +245,7 @@ async fn two_replicas_never_both_call_over_many_rounds() {
     let stage = Stage::set().await;
     // Answers take a moment, so that blows fall while a call is on its way.
     let late = Fault::always(How::Delay { ms: 150 }).after();
-    stage.endpoint.world().faults.push(late);
+    stage.fault(late);
     let rounds = ORDERS.iter().enumerate().map(async |(number, order)| {
         let mut pair = Pair::start(&stage, number).await;
         for (round, blow) in order.iter().enumerate() {
@@ -293,13 +277,11 @@ async fn a_handover_keeps_within_the_quota() {
     // Each goes in the middle of the crowd, and the next one is there to take over at once.
     for (turn, share) in [25, 50, 75].into_iter().enumerate() {
         let next = replica(&(turn + 1).to_string()).await;
-        eventually("a part of the crowd", async || done() >= share)
-            .await
-            .unwrap();
+        until("a part of the crowd", async || done() >= share).await;
         assert!(leader.sigterm_and_wait().await.unwrap().success());
         leader = next;
     }
-    eventually("the whole crowd", async || done() == CROWD).await.unwrap();
+    until("the whole crowd", async || done() == CROWD).await;
     let world = stage.endpoint.world();
     for action in ["GetMessageCallback", "SetMessageCallback"] {
         let most = world.most_within(vod_endpoint::ACCOUNT, action, Duration::from_millis(950));
@@ -326,11 +308,10 @@ async fn a_standby_that_is_stopped_while_taking_over_leaves_the_lease() {
         .env("POD_NAMESPACE", stage.ns.as_str())
         .spawn()
         .unwrap();
-    eventually("the Lease is written", async || {
+    until("the Lease is written", async || {
         lease_holder(&stage, "taken").await.flatten().is_some()
     })
-    .await
-    .unwrap();
+    .await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     assert_eq!(
         lease_holder(&stage, "taken").await,
@@ -369,10 +350,9 @@ async fn two_releases_lead_beside_each_other_by_the_names_of_their_leases() {
     };
     let (a, b) = (replica("a", &stage.ns, "1").await, replica("b", &other, "1").await);
     for operator in [&a, &b] {
-        eventually("it leads", async || leads(operator).await).await.unwrap();
+        until("it leads", async || leads(operator).await).await;
     }
-    stage.apply(&stage.http("one")).await;
-    stage.ready("one", "Applied").await;
+    stage.applied("one").await;
     let vmc = Vmc::http(&other, "two", URL).app_id(&app("two"));
     stage.cluster.apply_vmc(&vmc).await.unwrap();
     stage.cluster.wait_ready(&other, "two").await.unwrap();
@@ -384,22 +364,17 @@ async fn two_releases_lead_beside_each_other_by_the_names_of_their_leases() {
         assert!(metrics.has("vod_operator_resources"));
         metrics.sum("vod_operator_resources", &[])
     };
-    eventually("the leader counts one", async || resources(&a).await > 0.5)
-        .await
-        .unwrap();
+    until("the leader counts one", async || resources(&a).await > 0.5).await;
     let standby = replica("a", &stage.ns, "2").await;
     assert!(resources(&standby).await < 0.5);
     // The leader is cut off, loses the Lease, and no longer says anything either.
     a.freeze().unwrap();
-    eventually("the standby leads", async || leads(&standby).await)
-        .await
-        .unwrap();
+    until("the standby leads", async || leads(&standby).await).await;
     a.thaw().unwrap();
-    eventually("the former leader counts none", async || {
+    until("the former leader counts none", async || {
         !leads(&a).await && resources(&a).await < 0.5
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// What is under way may take a while to end, and another one leads by then.
@@ -408,15 +383,14 @@ async fn who_has_lost_the_lease_says_so_before_its_work_has_drained() {
     let stage = Stage::set().await;
     let builder = stage.builder(&["--check-interval", "1h", "--leader-elect", "--lease-name", "lost"]);
     let operator = builder.env("POD_NAMESPACE", stage.ns.as_str()).start().await.unwrap();
-    eventually("it leads", async || leads(&operator).await).await.unwrap();
+    until("it leads", async || leads(&operator).await).await;
     let late = Fault::always(How::Delay { ms: 9000 }).action("GetMessageCallback");
-    stage.endpoint.world().faults.push(late);
+    stage.fault(late);
     stage.apply(&stage.http("drains")).await;
-    eventually("it is read", async || {
+    until("it is read", async || {
         stage.endpoint.world().count("GetMessageCallback", &app("drains")) == 1
     })
-    .await
-    .unwrap();
+    .await;
     let taken = json!({"spec": {"holderIdentity": "somebody-else"}});
     let leases: Api<Lease> = Api::namespaced(stage.cluster.client(), &stage.ns);
     let began = std::time::Instant::now();
@@ -424,9 +398,7 @@ async fn who_has_lost_the_lease_says_so_before_its_work_has_drained() {
         .patch("lost", &PatchParams::default(), &Patch::Merge(taken))
         .await
         .unwrap();
-    eventually("it leads no more", async || !leads(&operator).await)
-        .await
-        .unwrap();
+    until("it leads no more", async || !leads(&operator).await).await;
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
@@ -441,26 +413,22 @@ async fn words_of_a_former_leader_that_were_held_up_are_not_written_over_those_o
     };
     let former = replica("former").kubeconfig(proxy.kubeconfig(stage.plane.folder()).unwrap());
     let former = former.start().await.unwrap();
-    stage.apply(&stage.http("late")).await;
-    stage.ready("late", "Applied").await;
+    stage.applied("late").await;
     let change = async |path: &str| {
         let url = format!("https://hooks.example.com/{path}");
         stage
             .apply(&stage.http("late").field("http", json!({ "url": url })))
             .await;
-        eventually("it is set", async || {
+        until("it is set", async || {
             stage.live("late").is_some_and(|live| live["CallbackURL"] == url)
         })
-        .await
-        .unwrap();
+        .await;
     };
     let status = ["vodmessagecallbacks/late/status"];
     let said_before = proxy.asked(&status).len();
     proxy.hold(&status);
     change("second").await;
-    eventually("it is said", async || proxy.asked(&status).len() > said_before)
-        .await
-        .unwrap();
+    until("it is said", async || proxy.asked(&status).len() > said_before).await;
     former.freeze().unwrap();
     let present = replica("present").start().await.unwrap();
     stage.cluster.wait_ready(&stage.ns, "late").await.unwrap();
@@ -470,11 +438,10 @@ async fn words_of_a_former_leader_that_were_held_up_are_not_written_over_those_o
     let sets = stage.sets("late");
     proxy.pass_all();
     former.thaw().unwrap();
-    eventually("it stands by", async || {
+    until("it stands by", async || {
         former.metrics().await.is_ok() && !leads(&former).await
     })
-    .await
-    .unwrap();
+    .await;
     // Whatever the present one would make of other words, it would make of them before this.
     stage.check_now("late", "now").await;
     assert_eq!(stage.sets("late"), sets, "nothing is set again");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Gate, Operator, eventually};
+use harness::{Gate, Operator, until};
 use vod_endpoint::{Fault, How};
 
 use crate::stage::Stage;
@@ -19,8 +19,7 @@ async fn behind_a_gate(stage: &Stage, args: &[&str]) -> (Gate, Operator) {
 async fn an_api_server_that_goes_away_is_survived() {
     let stage = Stage::set_apart().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("out")).await;
-    stage.ready("out", "Applied").await;
+    stage.applied("out").await;
     stage.plane.stop_api_server().unwrap();
     operator
         .wait_for_log("the watch of VodMessageCallbacks failed")
@@ -45,22 +44,20 @@ async fn an_etcd_that_goes_away_or_hangs_is_survived() {
         } else {
             stage.plane.pause_etcd().unwrap();
         }
-        eventually("nothing can be written", async || {
+        until("nothing can be written", async || {
             let write = stage.cluster.request_reconcile(&stage.ns, "store", "lost");
             !matches!(tokio::time::timeout(Duration::from_secs(3), write).await, Ok(Ok(_)))
         })
-        .await
-        .unwrap();
+        .await;
         if round == 0 {
             stage.plane.start_etcd().await.unwrap();
         } else {
             stage.plane.resume_etcd().unwrap();
         }
-        eventually("the change is stored", async || {
+        until("the change is stored", async || {
             stage.cluster.apply_vmc(&stage.http("store").events(types)).await
         })
-        .await
-        .unwrap();
+        .await;
         stage.ready("store", "").await;
         assert_eq!(stage.live("store").unwrap()["EventTypeList"], types[0]);
         assert_eq!(stage.sets("store"), 2 + round);
@@ -73,27 +70,16 @@ async fn an_etcd_that_goes_away_or_hangs_is_survived() {
 async fn a_set_whose_status_cannot_be_written_is_made_once() {
     let stage = Stage::set().await;
     let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("owed")).await;
-    stage.ready("owed", "Applied").await;
+    stage.applied("owed").await;
     let late = Fault::always(How::Delay { ms: 500 })
         .action("SetMessageCallback")
         .after();
-    stage.endpoint.world().faults.push(late);
+    stage.fault(late);
     stage.apply(&stage.http("owed").events(["SnapshotComplete"])).await;
-    eventually("the Set is on its way", async || stage.sets("owed") == 2)
-        .await
-        .unwrap();
+    until("the Set is on its way", async || stage.sets("owed") == 2).await;
     gate.refuse();
-    let failures = || {
-        let lines = operator.logs();
-        lines
-            .iter()
-            .filter(|line| line.contains("a status was not written"))
-            .count()
-    };
-    eventually("three attempts to write the status", async || failures() >= 3)
-        .await
-        .unwrap();
+    let failures = || operator.logged("a status was not written");
+    until("three attempts to write the status", async || failures() >= 3).await;
     gate.open();
     let vmc = stage.ready("owed", "Applied").await;
     assert_eq!(stage.sets("owed"), 2, "{:?}", stage.calls("owed"));
@@ -113,16 +99,13 @@ async fn a_set_whose_status_cannot_be_written_is_made_once() {
 async fn a_status_that_was_kept_is_written_before_the_end() {
     let stage = Stage::set().await;
     let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("kept")).await;
-    stage.ready("kept", "Applied").await;
+    stage.applied("kept").await;
     let late = Fault::always(How::Delay { ms: 500 })
         .action("SetMessageCallback")
         .after();
-    stage.endpoint.world().faults.push(late);
+    stage.fault(late);
     stage.apply(&stage.http("kept").events(["SnapshotComplete"])).await;
-    eventually("the Set is on its way", async || stage.sets("kept") == 2)
-        .await
-        .unwrap();
+    until("the Set is on its way", async || stage.sets("kept") == 2).await;
     gate.refuse();
     // Long enough between two attempts that the stop comes first.
     let attempts = || {
@@ -132,12 +115,10 @@ async fn a_status_that_was_kept_is_written_before_the_end() {
             .filter(|line| line.contains("a status was not written"))
             .count()
     };
-    eventually("four attempts to write the status", async || attempts() >= 4)
-        .await
-        .unwrap();
+    until("four attempts to write the status", async || attempts() >= 4).await;
     gate.open();
     operator.sigterm_and_wait().await.unwrap();
-    let vmc = stage.cluster.vmc(&stage.ns, "kept").await.unwrap().unwrap();
+    let vmc = stage.vmc("kept").await;
     let calls = stage.calls("kept");
     let set = calls.iter().rfind(|c| c.action == "SetMessageCallback").unwrap();
     assert_eq!(vmc["status"]["requestId"], set.request_id);
@@ -153,12 +134,11 @@ async fn an_expired_watch_begins_anew() {
     let stage = Stage::set_apart().await;
     let (gate, _operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
     for name in ["expired", "deleted"] {
-        stage.apply(&stage.http(name)).await;
-        stage.ready(name, "Applied").await;
+        stage.applied(name).await;
     }
     gate.refuse();
     stage.apply(&stage.http("expired").events(["SnapshotComplete"])).await;
-    stage.cluster.delete_vmc(&stage.ns, "deleted").await.unwrap();
+    stage.ask_deletion("deleted").await;
     stage
         .access_key("later", vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
         .await;
@@ -175,8 +155,8 @@ async fn an_expired_watch_begins_anew() {
     gate.open();
     stage.ready("expired", "Applied").await;
     assert_eq!(stage.sets("expired"), 2);
-    stage.cluster.wait_gone(&stage.ns, "deleted").await.unwrap();
-    eventually("a new list", async || relists() > before).await.unwrap();
+    stage.gone("deleted").await;
+    until("a new list", async || relists() > before).await;
 }
 
 /// An API server that answers nobody is no reason to restart: nothing would be better after it.
@@ -184,20 +164,13 @@ async fn an_expired_watch_begins_anew() {
 async fn an_api_server_that_answers_nobody_is_no_reason_to_restart() {
     let stage = Stage::set().await;
     let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h", "--watch-timeout", "6s"]).await;
-    stage.apply(&stage.http("stale")).await;
-    stage.ready("stale", "Applied").await;
+    stage.applied("stale").await;
     assert!(operator.healthz().await);
     gate.silence();
     stage.apply(&stage.http("stale").events(["SnapshotComplete"])).await;
-    let given_up = || {
-        let lines = operator.logs();
-        let failed = |line: &&String| line.contains("the watch of VodMessageCallbacks failed");
-        lines.iter().filter(failed).count()
-    };
+    let given_up = || operator.logged("the watch of VodMessageCallbacks failed");
     // Each takes as long as a watch may last, so that it has been silent for longer than it may by now.
-    eventually("the watch was given up three times", async || given_up() == 3)
-        .await
-        .unwrap();
+    until("the watch was given up three times", async || given_up() == 3).await;
     assert!(operator.healthz().await, "{:?}", operator.get("/healthz").await);
     gate.open();
     stage.ready("stale", "Applied").await;
@@ -288,8 +261,7 @@ async fn a_refused_secret_watch_stops_only_itself() {
         .start()
         .await
         .unwrap();
-    stage.apply(&stage.http("poor")).await;
-    stage.ready("poor", "Applied").await;
+    stage.applied("poor").await;
     operator.wait_for_log("the watch of Secrets failed").await.unwrap();
     let failed = operator
         .metrics()
@@ -318,14 +290,12 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
         .http("fax")
         .without("http")
         .field("callbackType", serde_json::json!("FAX"));
-    eventually("the old CRD is served", async || {
+    until("the old CRD is served", async || {
         stage.cluster.apply_vmc(&fax).await.is_ok()
     })
-    .await
-    .unwrap();
+    .await;
     let operator = stage.operator(&[]).await;
-    stage.apply(&stage.http("good")).await;
-    stage.ready("good", "Applied").await;
+    stage.applied("good").await;
     operator.wait_for_log(&format!("{}/fax", stage.ns)).await.unwrap();
     // One that can no longer be read keeps what it owns, also over a restart, until it is gone.
     let shared = |name: &str| stage.http(name).app_id("app-shared");
@@ -347,7 +317,7 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
     stage.not_ready("next", "Conflict").await;
     // Nobody can say what it has set, and its namespace must be able to go.
     stage.delete("owner").await;
-    stage.cluster.wait_event(&stage.ns, "owner", "Released").await.unwrap();
+    stage.event("owner", "Released").await;
     stage.ready("next", "Applied").await;
 }
 
@@ -370,16 +340,13 @@ async fn a_refused_namespace_stops_only_itself() {
         .start()
         .await
         .unwrap();
-    stage.apply(&stage.http("here")).await;
-    stage.ready("here", "Applied").await;
+    stage.applied("here").await;
     let failed = async || {
         let metrics = operator.metrics().await.unwrap();
         metrics.sum("vod_operator_watch_errors_total", &[("watch", "resources")])
     };
     // The fifth attempt comes later than a watch may be silent.
-    eventually("it is refused again and again", async || failed().await > 4.5)
-        .await
-        .unwrap();
+    until("it is refused again and again", async || failed().await > 4.5).await;
     assert!(operator.healthz().await, "{:?}", operator.get("/healthz").await);
     stage.apply(&stage.http("here").events(["SnapshotComplete"])).await;
     stage.ready("here", "Applied").await;
@@ -407,8 +374,7 @@ async fn a_status_that_is_answered_with_a_conflict_is_written_again() {
     let stage = Stage::set().await;
     let (proxy, _operator) = stage.behind_a_proxy(&["--check-interval", "1h"]).await;
     proxy.refuse(&["PATCH", "vodmessagecallbacks/clash/status"], 409, 2);
-    stage.apply(&stage.http("clash")).await;
-    stage.ready("clash", "Applied").await;
+    stage.applied("clash").await;
     let status = stage.status("clash").await;
     assert!(
         status["requestId"].is_string() && status["lastAppliedTime"].is_string(),

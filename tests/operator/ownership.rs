@@ -47,8 +47,7 @@ async fn the_oldest_owns_the_next_takes_over() {
 async fn a_loser_that_goes_leaves_the_setting() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("mine")).await;
-    stage.ready("mine", "Applied").await;
+    stage.applied("mine").await;
     stage.older("mine").await;
     stage.apply(&stage.http("loser").app_id(&app("mine"))).await;
     stage.not_ready("loser", "Conflict").await;
@@ -61,8 +60,7 @@ async fn a_loser_that_goes_leaves_the_setting() {
 async fn hangzhou_and_shanghai_are_one_setting() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("sh")).await;
-    stage.ready("sh", "Applied").await;
+    stage.applied("sh").await;
     stage.older("sh").await;
     stage
         .apply(&stage.http("hz").app_id(&app("sh")).region("cn-hangzhou"))
@@ -73,14 +71,9 @@ async fn hangzhou_and_shanghai_are_one_setting() {
 #[tokio::test]
 async fn without_sts_ownership_goes_by_the_access_key() {
     let stage = Stage::set().await;
-    stage
-        .endpoint
-        .world()
-        .faults
-        .push(Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity"));
+    stage.fault(Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity"));
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("nosts")).await;
-    stage.ready("nosts", "Applied").await;
+    stage.applied("nosts").await;
     stage.older("nosts").await;
     let status = stage.status("nosts").await;
     assert!(status.get("accountId").is_none());
@@ -108,8 +101,7 @@ async fn is_in_conflict(stage: &Stage, ns: &str, name: &str) {
 async fn across_namespaces_and_while_the_owner_is_suspended() {
     let stage = Stage::set().await;
     let (_operator, other) = over_two_namespaces(&stage).await;
-    stage.apply(&stage.http("first")).await;
-    stage.ready("first", "Applied").await;
+    stage.applied("first").await;
     stage.older("first").await;
     let rival = Vmc::http(&other, "rival", URL)
         .app_id(&app("first"))
@@ -118,7 +110,7 @@ async fn across_namespaces_and_while_the_owner_is_suspended() {
     is_in_conflict(&stage, &other, "rival").await;
     // A suspended owner still owns.
     let suspended = json!({ "spec": { "suspend": true } });
-    stage.cluster.patch_vmc(&stage.ns, "first", &suspended).await.unwrap();
+    stage.patch("first", &suspended).await;
     stage.suspended("first").await;
     stage.cluster.request_reconcile(&other, "rival", "look").await.unwrap();
     let handled = |vmc: &serde_json::Value| vmc["status"]["lastHandledReconcileAt"] == "look";
@@ -186,8 +178,7 @@ async fn an_older_one_whose_account_is_unknown_holds_nobody_up() {
 async fn the_next_takes_over_also_after_a_restart() {
     let stage = Stage::set().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("past")).await;
-    stage.ready("past", "Applied").await;
+    stage.applied("past").await;
     stage.older("past").await;
     stage
         .apply(&stage.http("heir").app_id(&app("past")).events(["SnapshotComplete"]))
@@ -207,8 +198,7 @@ async fn an_account_that_is_known_outlives_an_outage_of_sts() {
     let stage = Stage::set().await;
     second_key(&stage).await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("known")).await;
-    stage.ready("known", "Applied").await;
+    stage.applied("known").await;
     stage.older("known").await;
     stage
         .apply(&stage.http("other").app_id(&app("known")).secret("second"))
@@ -216,7 +206,7 @@ async fn an_account_that_is_known_outlives_an_outage_of_sts() {
     stage.not_ready("other", "Conflict").await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     let down = Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity");
-    stage.endpoint.world().faults.push(down);
+    stage.fault(down);
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     // Both are looked at again, and neither changes sides.
     for name in ["known", "other"] {
@@ -300,7 +290,7 @@ async fn one_place_is_enough_to_ask_many_rivals() {
     stage.older("elder1").await;
     stage.apply(&stage.http("a-younger").app_id(&one)).await;
     let late = Fault::always(vod_endpoint::How::Delay { ms: 500 }).action("GetCallerIdentity");
-    stage.endpoint.world().faults.push(late.times(2));
+    stage.fault(late.times(2));
     let _operator = stage.operator(&["--check-interval", "1h", "--concurrency", "1"]).await;
     stage.ready("elder0", "Applied").await;
     stage.not_ready("elder1", "Conflict").await;
@@ -323,7 +313,7 @@ async fn of_rivals_created_while_the_operator_was_down_only_the_older_sets() {
     }
     // The answer about the older ones' key comes late.
     let late = Fault::always(vod_endpoint::How::Delay { ms: 1000 }).action("GetCallerIdentity");
-    stage.endpoint.world().faults.push(late.times(1));
+    stage.fault(late.times(1));
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for (elder, younger) in &names {
         stage.ready(elder, "Applied").await;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness::eventually;
+use harness::until;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ async fn metrics_are_the_contracts_with_bounded_labels() {
     let down = Fault::code(503, "ServiceUnavailable")
         .app(&app("late"))
         .action("SetMessageCallback");
-    stage.endpoint.world().faults.push(down.times(1));
+    stage.fault(down.times(1));
     let operator = stage.operator(&["--check-interval", "1s"]).await;
     stage.apply(&stage.http("late")).await;
     stage.apply(&stage.http("drift")).await;
@@ -56,9 +56,7 @@ async fn metrics_are_the_contracts_with_bounded_labels() {
         ("vod_operator_drift_total", &[("outcome", "reported")]),
         ("vod_operator_leader", &[]),
     ] {
-        eventually(&format!("{name} {labels:?}"), async || sum(name, labels).await > 0.5)
-            .await
-            .unwrap();
+        until(&format!("{name} {labels:?}"), async || sum(name, labels).await > 0.5).await;
     }
     let (_, page) = operator.get("/metrics").await.unwrap();
     for word in ["drift\"", "report\"", &stage.ns, vod_endpoint::ACCOUNT, "app-"] {
@@ -104,14 +102,12 @@ async fn resources_that_are_not_ready_have_a_series_where_asked() {
     ];
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let expected = vec![(labels, "0".to_owned())];
-    eventually("one series", async || series().await == expected)
-        .await
-        .unwrap();
+    until("one series", async || series().await == expected).await;
     stage
         .access_key("missing", vod_endpoint::KEY_ID, vod_endpoint::KEY_SECRET)
         .await;
     stage.ready("lacking", "Applied").await;
-    eventually("none", async || series().await.is_empty()).await.unwrap();
+    until("none", async || series().await.is_empty()).await;
 }
 
 /// Who, which fields, the RequestId: one line of JSON for each change, and none for what changes nothing.
@@ -127,9 +123,7 @@ async fn each_change_is_one_line_of_the_log() {
     stage.apply(&stage.http("log")).await;
     stage.ready("log", "").await;
     stage.tamper("log", &[("CallbackURL", "https://other.example.com/")]);
-    eventually("it is corrected", async || stage.sets("log") == 2)
-        .await
-        .unwrap();
+    until("it is corrected", async || stage.sets("log") == 2).await;
     stage.ready("log", "InSync").await;
     stage.delete("log").await;
     let lines: Vec<Value> = operator
@@ -203,8 +197,7 @@ async fn a_proxy_leads_to_the_api_server_but_not_back_to_this_machine() {
     let stage = Stage::set().await;
     let nobody = format!("http://127.0.0.1:{}", control_plane::free_port().unwrap());
     let local = stage.builder(&[]).env("HTTPS_PROXY", nobody).start().await.unwrap();
-    stage.apply(&stage.http("local")).await;
-    stage.ready("local", "Applied").await;
+    stage.applied("local").await;
     drop(local);
     // A name that only the proxy can lead to.
     let kubeconfig = std::fs::read_to_string(stage.plane.kubeconfig_path()).unwrap();
@@ -219,8 +212,7 @@ async fn a_proxy_leads_to_the_api_server_but_not_back_to_this_machine() {
         .start()
         .await
         .unwrap();
-    stage.apply(&stage.http("proxied")).await;
-    stage.ready("proxied", "Applied").await;
+    stage.applied("proxied").await;
     assert!(asked.load(Ordering::Relaxed) > 0);
 }
 
@@ -235,13 +227,11 @@ async fn a_stop_right_after_the_start_is_orderly() {
                 .env("POD_NAMESPACE", stage.ns.as_str())
                 .spawn()
                 .unwrap();
-            eventually("it answers", async || operator.get("/healthz").await.is_ok())
-                .await
-                .unwrap();
+            until("it answers", async || operator.get("/healthz").await.is_ok()).await;
             let status = operator.sigterm_and_wait().await.unwrap();
             assert!(status.success(), "{status} {:#?}", operator.logs());
-            let left = operator.logs().iter().any(|line| line.contains("did not end in time"));
-            assert!(!left, "nothing had begun that it could have waited for");
+            let left = operator.logged("did not end in time");
+            assert_eq!(left, 0, "nothing had begun that it could have waited for");
         }
     }
 }
@@ -252,12 +242,10 @@ async fn a_stop_finishes_the_call_in_flight() {
     let late = Fault::always(How::Delay { ms: 1500 })
         .action("SetMessageCallback")
         .after();
-    stage.endpoint.world().faults.push(late);
+    stage.fault(late);
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.apply(&stage.http("flight")).await;
-    eventually("the Set is on its way", async || stage.sets("flight") == 1)
-        .await
-        .unwrap();
+    until("the Set is on its way", async || stage.sets("flight") == 1).await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     let vmc = stage.ready("flight", "Applied").await;
     assert_eq!(

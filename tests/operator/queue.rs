@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::eventually;
+use harness::until;
 use serde_json::json;
 use vod_endpoint::{ACCOUNT, Fault, How, KEY_ID, KEY_SECRET};
 
@@ -31,9 +31,7 @@ async fn a_crowd_that_is_suspended_while_it_waits_is_not_set() {
     let stage = Stage::set().await;
     crowd(&stage).await;
     let _operator = stage.operator(&["--vod-qps", "2", "--check-interval", "1h"]).await;
-    eventually("the first Sets", async || sets_of_crowd(&stage) >= 2)
-        .await
-        .unwrap();
+    until("the first Sets", async || sets_of_crowd(&stage) >= 2).await;
     for n in 0..CROWD {
         stage.apply(&stage.http(&member(n)).suspend(true)).await;
     }
@@ -46,8 +44,7 @@ async fn a_crowd_that_is_suspended_while_it_waits_is_not_set() {
         "{made} of {CROWD} were set before they were suspended"
     );
     // One more comes through the same queue: had others been waiting with their old content, they would go before it.
-    stage.apply(&stage.http("later")).await;
-    stage.ready("later", "Applied").await;
+    stage.applied("later").await;
     assert_eq!(sets_of_crowd(&stage), made, "nothing is set after it was suspended");
 }
 
@@ -66,10 +63,10 @@ async fn deletions_that_wait_are_stopped_by_retain() {
     operator.sigterm_and_wait().await.unwrap();
     let _operator = stage.operator(&["--vod-qps", "1", "--check-interval", "1h"]).await;
     for n in 0..few {
-        stage.cluster.delete_vmc(&stage.ns, &member(n)).await.unwrap();
+        stage.ask_deletion(&member(n)).await;
     }
     let deletes = || (0..few).map(|n| stage.deletes(&member(n))).sum::<usize>();
-    eventually("the first Delete", async || deletes() >= 1).await.unwrap();
+    until("the first Delete", async || deletes() >= 1).await;
     for n in 0..few {
         if stage.cluster.vmc(&stage.ns, &member(n)).await.unwrap().is_some() {
             let retain = serde_json::json!({"spec": {"deletionPolicy": "Retain"}});
@@ -78,7 +75,7 @@ async fn deletions_that_wait_are_stopped_by_retain() {
         }
     }
     for n in 0..few {
-        stage.cluster.wait_gone(&stage.ns, &member(n)).await.unwrap();
+        stage.gone(&member(n)).await;
     }
     assert!(deletes() < few / 2, "{} of {few} were deleted", deletes());
 }
@@ -94,9 +91,7 @@ async fn another_accounts_change_passes_a_crowd() {
     stage.access_key("other", "OtherKeyId", "OtherKeySecret").await;
     crowd(&stage).await;
     let _operator = stage.operator(&["--vod-qps", "2", "--check-interval", "1h"]).await;
-    eventually("the crowd is under way", async || sets_of_crowd(&stage) >= 2)
-        .await
-        .unwrap();
+    until("the crowd is under way", async || sets_of_crowd(&stage) >= 2).await;
     let before = sets_of_crowd(&stage);
     stage.apply(&stage.http("alone").secret("other")).await;
     stage.ready("alone", "Applied").await;
@@ -137,16 +132,12 @@ async fn passes_many(stage: &Stage, rotated: bool) {
             request.await.unwrap();
         }
     }
-    eventually("the first are looked at", async || gets() > read_before)
-        .await
-        .unwrap();
+    until("the first are looked at", async || gets() > read_before).await;
     for name in [member(0), member(many - 1)] {
         let (sets, read) = (stage.sets(&name), gets());
         let moved = serde_json::json!({ "url": "https://hooks.example.com/moved" });
         stage.apply(&stage.http(&name).field("http", moved)).await;
-        eventually("the change is made", async || stage.sets(&name) > sets)
-            .await
-            .unwrap();
+        until("the change is made", async || stage.sets(&name) > sets).await;
         let meanwhile = gets() - read;
         assert!(
             meanwhile < many / 3,
@@ -193,23 +184,18 @@ async fn a_smaller_share_of_the_quota_is_found() {
 async fn a_change_does_not_use_up_the_next_check() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "10s"]).await;
-    stage.apply(&stage.http("soon")).await;
-    stage.ready("soon", "Applied").await;
+    stage.applied("soon").await;
     for round in 1..=3 {
         let vmc = stage
             .http("soon")
             .events([["SnapshotComplete", "TranscodeComplete", "FileUploadComplete"][round - 1]]);
         stage.apply(&vmc).await;
         let sets = 2 * round;
-        eventually("the change", async || stage.sets("soon") == sets)
-            .await
-            .unwrap();
+        until("the change", async || stage.sets("soon") == sets).await;
         stage.ready("soon", "").await;
         let reads = stage.gets("soon");
         stage.tamper("soon", &[("CallbackURL", "https://other.example.com/")]);
-        eventually("it is corrected", async || stage.sets("soon") == sets + 1)
-            .await
-            .unwrap();
+        until("it is corrected", async || stage.sets("soon") == sets + 1).await;
         let until_corrected = stage.gets("soon") - reads;
         assert!(
             until_corrected <= 2,
@@ -237,7 +223,7 @@ async fn an_account_that_rests_is_not_looked_at() {
         headers: vec![("x-acs-retry-after".to_owned(), "6000".to_owned())],
     };
     let throttled = Fault::always(rest).action("SetMessageCallback").times(1);
-    stage.endpoint.world().faults.push(throttled);
+    stage.fault(throttled);
     stage.apply(&stage.http("rests")).await;
     stage.not_ready("rests", "Throttled").await;
     stage.ready("rests", "Applied").await;
@@ -276,7 +262,7 @@ async fn a_change_does_not_wait_for_the_account_that_its_credentials_left() {
         headers: vec![("x-acs-retry-after".to_owned(), "280000".to_owned())],
     };
     let throttled = Fault::always(rest).action("SetMessageCallback").account(ACCOUNT);
-    stage.endpoint.world().faults.push(throttled);
+    stage.fault(throttled);
     let moved = json!({ "url": "https://hooks.example.com/moved" });
     for name in ["content", "reference"] {
         let changed = stage.http(name).secret("mine").field("http", moved.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::eventually;
+use harness::until;
 
 use crate::stage::Stage;
 
@@ -34,8 +34,7 @@ async fn a_restart_with_nothing_changed_calls_nothing_and_writes_nothing() {
     let before = versions().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
     // Something new shows that it works, and has come after all that was there.
-    stage.apply(&stage.http("fresh")).await;
-    stage.ready("fresh", "Applied").await;
+    stage.applied("fresh").await;
     let new: Vec<_> = stage.endpoint.world().calls()[calls..]
         .iter()
         .map(|c| (c.action.clone(), c.app().to_owned()))
@@ -63,16 +62,14 @@ async fn what_changed_meanwhile_is_found() {
     stage.secret("sign", &[("authKey", "Second1234")]).await;
     stage.apply(&stage.http("spec").events(["SnapshotComplete"])).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    eventually("the key", async || {
+    until("the key", async || {
         stage.live("key").unwrap()["AuthKey"] == "Second1234"
     })
-    .await
-    .unwrap();
-    eventually("the spec", async || {
+    .await;
+    until("the spec", async || {
         stage.live("spec").unwrap()["EventTypeList"] == "SnapshotComplete"
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!((stage.sets("key"), stage.sets("spec")), (2, 2));
 }
 

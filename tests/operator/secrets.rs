@@ -1,6 +1,6 @@
 //! Contract 3, "Secrets", and the rule that no secret is ever shown.
 
-use harness::eventually;
+use harness::until;
 use vod_endpoint::{Fault, How, KEY_ID, KEY_SECRET};
 
 use crate::stage::{Stage, app};
@@ -37,19 +37,16 @@ async fn a_rotated_key_is_one_set_and_a_touched_secret_none() {
     stage.apply(&stage.http("rotate").auth("sign", "authKey")).await;
     stage.ready("rotate", "Applied").await;
     stage.secret("sign", &[("authKey", "Second1234")]).await;
-    eventually("the new key is set", async || {
+    until("the new key is set", async || {
         stage.live("rotate").unwrap()["AuthKey"] == "Second1234"
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(stage.sets("rotate"), 2);
     let gets = stage.gets("rotate");
     stage
         .secret("sign", &[("authKey", "Second1234"), ("unrelated", "x")])
         .await;
-    eventually("the touched Secret was looked at", async || stage.gets("rotate") > gets)
-        .await
-        .unwrap();
+    until("the touched Secret was looked at", async || stage.gets("rotate") > gets).await;
     stage.check_now("rotate", "after").await;
     assert_eq!(stage.sets("rotate"), 2);
 }
@@ -63,11 +60,10 @@ async fn a_masked_key_is_set_again_when_its_secret_changes() {
     stage.apply(&stage.http("masked").auth("sign", "authKey")).await;
     stage.ready("masked", "Applied").await;
     stage.secret("sign", &[("authKey", "Second1234")]).await;
-    eventually("the new key is set", async || {
+    until("the new key is set", async || {
         stage.live("masked").unwrap()["AuthKey"] == "Second1234"
     })
-    .await
-    .unwrap();
+    .await;
     stage.check_now("masked", "after").await;
     assert_eq!(stage.sets("masked"), 2, "a masked key is not drift");
 }
@@ -76,17 +72,13 @@ async fn a_masked_key_is_set_again_when_its_secret_changes() {
 async fn refused_credentials_stall_and_recover_by_the_secret() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage
-        .cluster
-        .access_key(&stage.ns, KEY_ID, "WrongSecret")
-        .await
-        .unwrap();
+    stage.access_key("alibaba-cloud", KEY_ID, "WrongSecret").await;
     stage.apply(&stage.http("wrong")).await;
     stage.not_ready("wrong", "InvalidCredentials").await;
     let status = stage.status("wrong").await;
     assert_eq!(status["lastError"]["code"], "SignatureDoesNotMatch");
     assert!(status["lastError"]["requestId"].is_string());
-    stage.cluster.access_key(&stage.ns, KEY_ID, KEY_SECRET).await.unwrap();
+    stage.access_key("alibaba-cloud", KEY_ID, KEY_SECRET).await;
     stage.ready("wrong", "Applied").await;
     assert!(stage.status("wrong").await.get("lastError").is_none());
 }
@@ -108,11 +100,7 @@ async fn denied_permission_and_refused_parameters_stall() {
     stage.apply(&stage.http("refused")).await;
     stage.not_ready("denied", "PermissionDenied").await;
     stage.not_ready("refused", "InvalidSpec").await;
-    stage
-        .cluster
-        .wait_condition(&stage.ns, "denied", ("Stalled", "True", "PermissionDenied"))
-        .await
-        .unwrap();
+    stage.condition("denied", ("Stalled", "True", "PermissionDenied")).await;
 }
 
 /// Every way in which a secret could get out, at trace level, with a service that echoes all it was sent.
@@ -138,7 +126,7 @@ async fn no_secret_is_shown_anywhere() {
             ("down", echo(503, "ServiceUnavailable")),
             ("wrong", echo(400, "SignatureDoesNotMatch")),
         ] {
-            stage.endpoint.world().faults.push(fault.app(&app(name)).times(3));
+            stage.fault(fault.app(&app(name)).times(3));
         }
         let operator = stage
             .operator(&["--check-interval", "2s", "--signature", signature])
@@ -150,11 +138,10 @@ async fn no_secret_is_shown_anywhere() {
             stage.ready(name, "").await;
         }
         stage.tamper("fine", &[("AuthKey", "Someone5Else")]);
-        eventually("the key is corrected", async || {
+        until("the key is corrected", async || {
             stage.live("fine").unwrap()["AuthKey"] == key
         })
-        .await
-        .unwrap();
+        .await;
         let mut shown = operator.logs().join("\n");
         shown += &operator.get("/metrics").await.unwrap().1;
         for vmc in stage
@@ -165,11 +152,7 @@ async fn no_secret_is_shown_anywhere() {
             .unwrap()
         {
             shown += &serde_json::to_string(&vmc).unwrap();
-            let events = stage
-                .cluster
-                .events(&stage.ns, vmc.metadata.name.as_deref().unwrap())
-                .await
-                .unwrap();
+            let events = stage.events(vmc.metadata.name.as_deref().unwrap()).await;
             shown += &format!("{events:?}");
         }
         assert!(shown.len() > 5000, "there was something to search");
@@ -216,8 +199,7 @@ async fn a_switched_off_key_is_still_needed_and_sent() {
 async fn values_are_read_only_when_they_are_needed() {
     let stage = Stage::set_apart().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("rest")).await;
-    stage.ready("rest", "Applied").await;
+    stage.applied("rest").await;
     let reads = || {
         let log = stage.plane.audit_log().unwrap();
         let of_secrets = log
@@ -225,16 +207,11 @@ async fn values_are_read_only_when_they_are_needed() {
             .filter(|e| e.resource == "secrets" && e.namespace == stage.ns);
         of_secrets.filter(|e| e.verb == "get").count()
     };
-    eventually("the one read is in the log", async || reads() == 1)
-        .await
-        .unwrap();
+    until("the one read is in the log", async || reads() == 1).await;
     // Other Secrets come and go.
     for n in 0..5 {
         stage.secret(&format!("other{n}"), &[("x", "y")]).await;
     }
-    stage.apply(&stage.http("second")).await;
-    stage.ready("second", "Applied").await;
-    eventually("the second one's read is in the log", async || reads() == 2)
-        .await
-        .unwrap();
+    stage.applied("second").await;
+    until("the second one's read is in the log", async || reads() == 2).await;
 }

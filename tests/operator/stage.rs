@@ -3,8 +3,9 @@
 
 use control_plane::ControlPlane;
 use harness::{ApiProxy, Cluster, Operator, Vmc};
+use k8s_openapi::api::events::v1::Event;
 use serde_json::Value;
-use vod_endpoint::{ACCOUNT, Call, Endpoint, KEY_ID, KEY_SECRET};
+use vod_endpoint::{ACCOUNT, Call, Endpoint, Fault, KEY_ID, KEY_SECRET};
 
 pub const URL: &str = "https://hooks.example.com/vod";
 pub const REGION: &str = "cn-shanghai";
@@ -79,29 +80,59 @@ impl Stage {
         self.cluster.apply_vmc(vmc).await.unwrap();
     }
 
+    /// Applies a callback as [`Self::http`] makes it, and waits until it is set.
+    pub async fn applied(&self, name: &str) {
+        self.apply(&self.http(name)).await;
+        self.ready(name, "Applied").await;
+    }
+
+    /// Changes a resource by a JSON merge patch.
+    pub async fn patch(&self, name: &str, patch: &Value) {
+        self.cluster.patch_vmc(&self.ns, name, patch).await.unwrap();
+    }
+
+    /// Waits for a condition's type, status and, unless it is empty, reason.
+    pub async fn condition(&self, name: &str, wanted: (&str, &str, &str)) -> Value {
+        self.cluster.wait_condition(&self.ns, name, wanted).await.unwrap()
+    }
+
     pub async fn ready(&self, name: &str, reason: &str) -> Value {
-        self.cluster
-            .wait_condition(&self.ns, name, ("Ready", "True", reason))
-            .await
-            .unwrap()
+        self.condition(name, ("Ready", "True", reason)).await
     }
 
     pub async fn not_ready(&self, name: &str, reason: &str) -> Value {
-        self.cluster
-            .wait_condition(&self.ns, name, ("Ready", "False", reason))
-            .await
-            .unwrap()
+        self.condition(name, ("Ready", "False", reason)).await
     }
 
     pub async fn suspended(&self, name: &str) {
-        let paused = ("Ready", "Unknown", "Suspended");
-        self.cluster.wait_condition(&self.ns, name, paused).await.unwrap();
+        self.condition(name, ("Ready", "Unknown", "Suspended")).await;
+    }
+
+    /// Asks for a deletion, which may wait.
+    pub async fn ask_deletion(&self, name: &str) {
+        self.cluster.delete_vmc(&self.ns, name).await.unwrap();
+    }
+
+    /// Waits until a resource is gone.
+    pub async fn gone(&self, name: &str) {
+        self.cluster.wait_gone(&self.ns, name).await.unwrap();
     }
 
     /// Deletes a resource and waits until it is gone.
     pub async fn delete(&self, name: &str) {
-        self.cluster.delete_vmc(&self.ns, name).await.unwrap();
-        self.cluster.wait_gone(&self.ns, name).await.unwrap();
+        self.ask_deletion(name).await;
+        self.gone(name).await;
+    }
+
+    /// Waits for an event about a resource, and returns its note.
+    pub async fn event(&self, name: &str, reason: &str) -> String {
+        let event = self.cluster.wait_event(&self.ns, name, reason).await.unwrap();
+        event.note.unwrap_or_default()
+    }
+
+    /// The events about an object, oldest first.
+    pub async fn events(&self, name: &str) -> Vec<Event> {
+        self.cluster.events(&self.ns, name).await.unwrap()
     }
 
     /// Makes or changes a Secret with an AccessKey.
@@ -110,8 +141,22 @@ impl Stage {
         self.secret(name, &pair).await;
     }
 
+    pub async fn delete_secret(&self, name: &str) {
+        self.cluster.delete_secret(&self.ns, name).await.unwrap();
+    }
+
+    /// A resource that is there.
+    pub async fn vmc(&self, name: &str) -> Value {
+        self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()
+    }
+
     pub async fn status(&self, name: &str) -> Value {
-        self.cluster.vmc(&self.ns, name).await.unwrap().unwrap()["status"].clone()
+        self.vmc(name).await["status"].clone()
+    }
+
+    /// Has the service go wrong in this way.
+    pub fn fault(&self, fault: Fault) {
+        self.endpoint.world().faults.push(fault);
     }
 
     /// Lets a second pass: creation times are whole seconds, and within one the uid decides which is the older.
@@ -123,9 +168,9 @@ impl Stage {
     pub async fn older_in(&self, ns: &str, name: &str) {
         let created = |vmc: &Value| vmc["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
         let first = created(&self.cluster.vmc(ns, name).await.unwrap().unwrap()).unwrap();
-        harness::eventually("the next second", async || {
+        harness::until("the next second", async || {
             let probe = format!("second-{}", std::process::id());
-            self.cluster.secret(&self.ns, &probe, &[("x", "y")]).await.unwrap();
+            self.secret(&probe, &[("x", "y")]).await;
             let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
                 kube::Api::namespaced(self.cluster.client(), &self.ns);
             let now = secrets
@@ -137,11 +182,10 @@ impl Stage {
                 .unwrap()
                 .0
                 .to_string();
-            self.cluster.delete_secret(&self.ns, &probe).await.unwrap();
+            self.delete_secret(&probe).await;
             now.get(..19) > first.get(..19)
         })
-        .await
-        .unwrap();
+        .await;
     }
 
     pub fn sets(&self, name: &str) -> usize {
@@ -172,6 +216,18 @@ impl Stage {
         self.endpoint.world().put_setting(ACCOUNT, REGION, &app(name), fields);
     }
 
+    /// Removes the setting behind the operator's back.
+    pub fn remove(&self, name: &str) {
+        self.endpoint.world().remove_setting(ACCOUNT, REGION, &app(name));
+    }
+
+    /// Permits this action no more to the AccessKey that every resource names.
+    pub fn deny(&self, action: &str) {
+        let mut world = self.endpoint.world();
+        let key = world.keys.get_mut(KEY_ID).unwrap();
+        key.denied.push(action.to_owned());
+    }
+
     pub fn live(&self, name: &str) -> Option<std::collections::BTreeMap<String, String>> {
         self.endpoint.world().setting(ACCOUNT, REGION, &app(name)).cloned()
     }
@@ -180,12 +236,11 @@ impl Stage {
     pub async fn check_now(&self, name: &str, token: &str) {
         let annotations =
             serde_json::json!({ "metadata": { "annotations": { "vod-operator.dev/reconcile-requested-at": token } } });
-        self.cluster.patch_vmc(&self.ns, name, &annotations).await.unwrap();
-        harness::eventually("the requested check was handled", async || {
+        self.patch(name, &annotations).await;
+        harness::until("the requested check was handled", async || {
             self.status(name).await["lastHandledReconcileAt"] == token
         })
-        .await
-        .unwrap();
+        .await;
     }
 }
 

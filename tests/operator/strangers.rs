@@ -74,11 +74,7 @@ async fn an_older_resource_with_a_guessed_secret_squats_no_setting_and_uses_no_q
 #[tokio::test]
 async fn without_sts_a_guessed_secret_takes_nothing_and_sees_nothing_either() {
     let stage = Stage::set().await;
-    stage
-        .endpoint
-        .world()
-        .faults
-        .push(Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity"));
+    stage.fault(Fault::code(503, "ServiceUnavailable").action("GetCallerIdentity"));
     let (_operator, strange) = with_a_stranger(&stage).await;
     stage.apply(&squatter(&strange, "nosts")).await;
     is_refused(&stage, &strange).await;
@@ -119,8 +115,7 @@ async fn refused_credentials_lose_what_they_owned_until_they_are_good_again() {
     stage.endpoint.world().add_key("SecondKey", "SecondSecret", ACCOUNT);
     stage.access_key("second", "SecondKey", "SecondSecret").await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("lost")).await;
-    stage.ready("lost", "Applied").await;
+    stage.applied("lost").await;
     stage.older("lost").await;
     let next = stage.http("heir").app_id(&app("lost")).secret("second");
     stage.apply(&next.events(["SnapshotComplete"])).await;
@@ -152,8 +147,7 @@ async fn edited_in_two_steps(restart_between: bool) {
     let (id, secret, other) = ("OtherAccountsKey", "OtherAccountsSecret", "6543210987654321");
     stage.endpoint.world().add_key(id, secret, other);
     let first = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("steps")).await;
-    stage.ready("steps", "Applied").await;
+    stage.applied("steps").await;
     stage.access_key("alibaba-cloud", id, vod_endpoint::KEY_SECRET).await;
     stage.not_ready("steps", "InvalidCredentials").await;
     let _operator = if restart_between {
@@ -165,12 +159,8 @@ async fn edited_in_two_steps(restart_between: bool) {
     stage.access_key("alibaba-cloud", id, secret).await;
     stage.ready("steps", "Applied").await;
     assert_eq!(stage.status("steps").await["accountId"], other);
-    let event = stage
-        .cluster
-        .wait_event(&stage.ns, "steps", "AccountChanged")
-        .await
-        .unwrap();
-    assert!(event.note.unwrap().contains(ACCOUNT));
+    let event = stage.event("steps", "AccountChanged").await;
+    assert!(event.contains(ACCOUNT));
     assert!(stage.live("steps").is_some(), "the old account's setting stays");
 }
 
@@ -181,8 +171,7 @@ async fn a_restarted_operator_takes_no_word_for_proof_that_another_secret_gave()
     stage.endpoint.world().add_key("SecondKey", "SecondSecret", ACCOUNT);
     stage.access_key("second", "SecondKey", "SecondSecret").await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("elder")).await;
-    stage.ready("elder", "Applied").await;
+    stage.applied("elder").await;
     stage.older("elder").await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     stage.access_key("alibaba-cloud", KEY_ID, "ExampleGuess").await;
@@ -209,11 +198,10 @@ async fn a_name_that_no_secret_can_have_leads_nowhere() {
         ("query", "alibaba-cloud?x=y"),
     ];
     for (name, secret) in odd {
-        harness::eventually("the older CRD is served", async || {
+        harness::until("the older CRD is served", async || {
             stage.cluster.apply_vmc(&stage.http(name).secret(secret)).await
         })
-        .await
-        .unwrap();
+        .await;
     }
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for (name, secret) in odd {

@@ -1,6 +1,6 @@
 //! Contract 3, "Conflict", over time: a setting that comes back to a former owner, credentials that move, a restart.
 
-use harness::eventually;
+use harness::until;
 use serde_json::json;
 use vod_endpoint::{ACCOUNT, Fault, How, ShowKey};
 
@@ -29,7 +29,7 @@ async fn rivals(stage: &Stage, younger_policy: &str, keys: Option<[&str; 2]>) {
 impl Stage {
     async fn patch_policy(&self, name: &str, policy: &str) {
         let patch = json!({ "spec": { "managementPolicy": policy } });
-        self.cluster.patch_vmc(&self.ns, name, &patch).await.unwrap();
+        self.patch(name, &patch).await;
     }
 }
 
@@ -43,7 +43,7 @@ async fn one_that_takes_over_again_applies_its_own_also_under_apply_only() {
     stage.delete("old").await;
     stage.ready("young", "Applied").await;
     assert_eq!(stage.live("old").unwrap()["CallbackURL"], URL);
-    let events = stage.cluster.events(&stage.ns, "young").await.unwrap();
+    let events = stage.events("young").await;
     let drift = events.iter().any(|e| e.reason.as_deref() == Some("DriftDetected"));
     assert!(!drift, "what another owner did is no drift");
 }
@@ -58,11 +58,10 @@ async fn a_hidden_key_is_set_again_by_whoever_gets_the_setting_back() {
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     rivals(&stage, "Enforce", Some(["one", "two"])).await;
     let key_is = async |key: &str| {
-        eventually(&format!("{key} is in force"), async || {
+        until(&format!("{key} is in force"), async || {
             stage.live("old").is_some_and(|live| live["AuthKey"] == key)
         })
-        .await
-        .unwrap();
+        .await;
     };
     key_is("OldOwner1").await;
     // The older one only watches for a while, and comes back.
@@ -103,11 +102,10 @@ async fn what_was_applied_before_it_only_watched_is_applied_again_where_it_is_no
     stage
         .access_key("alibaba-cloud", "OtherAccountsKey", "OtherAccountsSecret")
         .await;
-    eventually("it watches the other account", async || {
+    until("it watches the other account", async || {
         stage.status("old").await["accountId"] == OTHER_ACCOUNT
     })
-    .await
-    .unwrap();
+    .await;
     stage.patch_policy("old", "ApplyOnly").await;
     stage.ready("old", "Applied").await;
     let world = stage.endpoint.world();
@@ -122,13 +120,12 @@ async fn an_owner_whose_secret_is_gone_is_still_the_owner_after_a_restart() {
     stage.endpoint.world().add_key("SecondKey", "SecondSecret", ACCOUNT);
     stage.access_key("second", "SecondKey", "SecondSecret").await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("owner")).await;
-    stage.ready("owner", "Applied").await;
+    stage.applied("owner").await;
     stage.older("owner").await;
     let heir = stage.http("heir").app_id(&app("owner")).secret("second");
     stage.apply(&heir.events(["SnapshotComplete"])).await;
     stage.not_ready("heir", "Conflict").await;
-    stage.cluster.delete_secret(&stage.ns, "alibaba-cloud").await.unwrap();
+    stage.delete_secret("alibaba-cloud").await;
     stage.not_ready("owner", "SecretNotFound").await;
     operator.kill().await.unwrap();
     let operator = stage.operator(&["--check-interval", "1h"]).await;
@@ -137,12 +134,11 @@ async fn an_owner_whose_secret_is_gone_is_still_the_owner_after_a_restart() {
     stage.not_ready("heir", "Conflict").await;
     assert_eq!(stage.sets("owner"), 1);
     // The same while it waits for its deletion.
-    stage.cluster.delete_vmc(&stage.ns, "owner").await.unwrap();
-    eventually("its deletion is held up", async || {
+    stage.ask_deletion("owner").await;
+    until("its deletion is held up", async || {
         stage.status("owner").await.to_string().contains("the deletion waits")
     })
-    .await
-    .unwrap();
+    .await;
     operator.kill().await.unwrap();
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.check_now("heir", "during the deletion").await;
@@ -168,14 +164,12 @@ async fn moving_into_a_conflict_says_what_stays_behind() {
     stage.older("settled").await;
     stage.apply(&stage.http("mover").app_id(&app("settled"))).await;
     stage.ready("mover", "Applied").await;
-    let cluster = &stage.cluster;
-    cluster
-        .access_key(&stage.ns, "OtherAccountsKey", "OtherAccountsSecret")
-        .await
-        .unwrap();
+    stage
+        .access_key("alibaba-cloud", "OtherAccountsKey", "OtherAccountsSecret")
+        .await;
     stage.not_ready("mover", "Conflict").await;
-    let told = cluster.wait_event(&stage.ns, "mover", "AccountChanged").await.unwrap();
-    assert!(told.note.unwrap().contains(ACCOUNT));
+    let told = stage.event("mover", "AccountChanged").await;
+    assert!(told.contains(ACCOUNT));
     let status = stage.status("mover").await;
     assert_eq!(status["accountId"], OTHER_ACCOUNT);
     assert!(status.get("applied").is_none(), "nothing of it is there: {status}");
@@ -187,8 +181,7 @@ const LATE_MS: u64 = 3000;
 /// A change of the owner is on its way when it leaves the setting to the next one, which asks for `wanted`. The calls of
 /// the setting after that, and the moment at which the change was sent.
 async fn handed_over(stage: &Stage, wanted: &str) -> (Vec<vod_endpoint::Call>, u64) {
-    stage.apply(&stage.http("old")).await;
-    stage.ready("old", "Applied").await;
+    stage.applied("old").await;
     stage.older("old").await;
     let apps = app("old");
     let new = stage.http("new").app_id(&apps);
@@ -196,10 +189,10 @@ async fn handed_over(stage: &Stage, wanted: &str) -> (Vec<vod_endpoint::Call>, u
     stage.not_ready("new", "Conflict").await;
     let slow = Fault::always(How::Delay { ms: LATE_MS });
     let slow = slow.action("SetMessageCallback").app(&apps).times(1);
-    stage.endpoint.world().faults.push(slow);
+    stage.fault(slow);
     let moved = json!({ "url": "https://hooks.example.com/moved" });
     stage.apply(&stage.http("old").field("http", moved)).await;
-    eventually("it is sent", async || stage.sets("old") == 2).await.unwrap();
+    until("it is sent", async || stage.sets("old") == 2).await;
     let before = stage.calls("old").len();
     stage.patch_policy("old", "Observe").await;
     stage.ready("new", "Applied").await;

@@ -1,6 +1,6 @@
 //! What is said, and what is not asked any more, while a call to the service is away or fails.
 
-use harness::eventually;
+use harness::until;
 use serde_json::{Value, json};
 use vod_endpoint::{Fault, How};
 
@@ -22,7 +22,7 @@ async fn a_change_that_takes_long_says_so_until_it_is_held() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     for (generation, url) in [(1, "http://10.0.0.7/one"), (2, "http://10.0.0.7/two")] {
-        stage.endpoint.world().faults.push(late_set("slow"));
+        stage.fault(late_set("slow"));
         stage
             .apply(&stage.http("slow").field("http", json!({ "url": url })))
             .await;
@@ -36,13 +36,12 @@ async fn a_change_that_takes_long_says_so_until_it_is_held() {
     }
     assert_eq!(stage.sets("slow"), 2);
     // What was said in between takes nothing away from what is told of each generation.
-    eventually("each spec's warning", async || {
-        let told = stage.cluster.events(&stage.ns, "slow").await.unwrap();
+    until("each spec's warning", async || {
+        let told = stage.events("slow").await;
         let doubtful = told.iter().filter(|e| e.reason.as_deref() == Some("UnreachableUrl"));
         doubtful.count() == 2
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// `suspend` is "no call at all", also not the read-back of a Set that was away when it was set.
@@ -50,22 +49,19 @@ async fn a_change_that_takes_long_says_so_until_it_is_held() {
 async fn what_is_suspended_while_its_set_is_away_is_not_read_back() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1s"]).await;
-    stage.endpoint.world().faults.push(late_set("held"));
+    stage.fault(late_set("held"));
     stage.apply(&stage.http("held")).await;
-    eventually("the Set is sent", async || stage.sets("held") == 1)
-        .await
-        .unwrap();
+    until("the Set is sent", async || stage.sets("held") == 1).await;
     stage.apply(&stage.http("held").suspend(true)).await;
     stage.suspended("held").await;
     assert_eq!(stage.gets("held"), 1, "the one before the Set");
     assert_eq!(stage.status("held").await["applied"]["callbackType"], "HTTP");
     stage.apply(&stage.http("held")).await;
     stage.ready("held", "").await;
-    eventually("it is read back when it goes on", async || {
+    until("it is read back when it goes on", async || {
         stage.status("held").await["reported"].is_object()
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(stage.sets("held"), 1);
 }
 
@@ -79,11 +75,9 @@ async fn passes_that_follow_each_other_closely_keep_what_was_written() {
         let name = format!("close{n}");
         let slow = Fault::always(How::Delay { ms: 300 });
         let slow = slow.action("SetMessageCallback").app(&app(&name)).times(1);
-        stage.endpoint.world().faults.push(slow);
+        stage.fault(slow);
         stage.apply(&stage.http(&name)).await;
-        eventually("the Set is sent", async || stage.sets(&name) == 1)
-            .await
-            .unwrap();
+        until("the Set is sent", async || stage.sets(&name) == 1).await;
         stage.check_now(&name, "meanwhile").await;
         let status = stage.status(&name).await;
         assert!(
@@ -104,19 +98,16 @@ async fn passes_that_follow_each_other_closely_keep_what_was_written() {
 async fn what_was_set_is_told_before_the_process_ends() {
     let stage = Stage::set().await;
     let operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("last")).await;
-    stage.ready("last", "Applied").await;
+    stage.applied("last").await;
     let before = stage.status("last").await["requestId"].clone();
     let gets = stage.gets("last");
     let hangs = Fault::always(How::Delay { ms: 60_000 })
         .action("GetMessageCallback")
         .app(&app("last"));
-    stage.endpoint.world().faults.push(hangs);
+    stage.fault(hangs);
     let moved = json!({ "url": "https://hooks.example.com/moved" });
     stage.apply(&stage.http("last").field("http", moved)).await;
-    eventually("it is read back", async || stage.gets("last") > gets)
-        .await
-        .unwrap();
+    until("it is read back", async || stage.gets("last") > gets).await;
     assert!(operator.sigterm_and_wait().await.unwrap().success());
     let status = stage.status("last").await;
     assert_ne!(status["requestId"], before, "{status}");
@@ -129,7 +120,7 @@ async fn credentials_that_were_accepted_are_said_to_be_while_the_set_fails() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     let down = Fault::code(503, "ServiceUnavailable").action("SetMessageCallback");
-    stage.endpoint.world().faults.push(down);
+    stage.fault(down);
     stage.apply(&stage.http("down")).await;
     stage.not_ready("down", "ServiceUnavailable").await;
     let resolved = condition(&stage.status("down").await, "CredentialsResolved");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use harness::{ApiProxy, Operator, Vmc, eventually};
+use harness::{ApiProxy, Operator, Vmc, until};
 use vod_endpoint::{KEY_ID, KEY_SECRET};
 
 use crate::stage::Stage;
@@ -45,7 +45,7 @@ async fn what_happens_during_a_gap_and_a_list_of_pages_is_acted_on_at_once() {
         stage.ready(name, "Applied").await;
     }
     let crowd = || async { format!("{:.0}", resources(&operator, "Suspended").await) == CROWD.to_string() };
-    eventually("the whole crowd is known", crowd).await.unwrap();
+    until("the whole crowd is known", crowd).await;
 
     // Nothing is watched, and the next watch has expired.
     proxy.hold(&[RESOURCES, "watch="]);
@@ -54,7 +54,7 @@ async fn what_happens_during_a_gap_and_a_list_of_pages_is_acted_on_at_once() {
         for (name, (edited, deleted)) in new.iter().zip(edited.iter().zip(deleted)) {
             let edit = stage.http(edited).secret("own").events(["SnapshotComplete"]);
             stage.apply(&edit).await;
-            stage.cluster.delete_vmc(&stage.ns, deleted).await.unwrap();
+            stage.ask_deletion(deleted).await;
             stage.apply(&stage.http(name)).await;
         }
     };
@@ -62,26 +62,25 @@ async fn what_happens_during_a_gap_and_a_list_of_pages_is_acted_on_at_once() {
     // Nobody keeps a suspended one that was never applied.
     for number in [0, CROWD - 1] {
         let name = format!("filler-{number:03}");
-        stage.cluster.delete_vmc(&stage.ns, &name).await.unwrap();
-        stage.cluster.wait_gone(&stage.ns, &name).await.unwrap();
+        stage.ask_deletion(&name).await;
+        stage.gone(&name).await;
     }
     // Under the same name, as another object: it costs no call until it is no longer suspended.
     for name in again {
         let finalizers = serde_json::json!({ "metadata": { "finalizers": null } });
-        stage.cluster.patch_vmc(&stage.ns, name, &finalizers).await.unwrap();
-        stage.cluster.delete_vmc(&stage.ns, name).await.unwrap();
-        stage.cluster.wait_gone(&stage.ns, name).await.unwrap();
+        stage.patch(name, &finalizers).await;
+        stage.ask_deletion(name).await;
+        stage.gone(name).await;
         stage.apply(&stage.http(name).secret("own")).await;
     }
     let lists = proxy.asked(&LISTS).len();
     proxy.refuse(&[RESOURCES, "watch="], 410, 1);
     proxy.hold(&[RESOURCES, "continue="]);
     proxy.pass(&[RESOURCES, "watch="]);
-    eventually("the second page is held", async || {
+    until("the second page is held", async || {
         proxy.asked(&[RESOURCES, "continue="]).len() > 1 && proxy.asked(&LISTS).len() == lists + 2
     })
-    .await
-    .unwrap();
+    .await;
     // The list was taken before this.
     act(late_edited, late_deleted, names("late-new")).await;
     proxy.pass_all();
@@ -92,18 +91,17 @@ async fn what_happens_during_a_gap_and_a_list_of_pages_is_acted_on_at_once() {
         assert_eq!(stage.live(name).unwrap()["EventTypeList"], "SnapshotComplete");
     }
     for name in deleted.iter().chain(late_deleted) {
-        stage.cluster.wait_gone(&stage.ns, name).await.unwrap();
+        stage.gone(name).await;
         assert!(stage.live(name).is_none(), "{name}");
     }
     for name in names("new").iter().chain(&names("late-new")).chain(again) {
         stage.ready(name, "").await;
     }
     let left = (CROWD - 2).to_string();
-    eventually("no ghost is left of what was deleted", async || {
+    until("no ghost is left of what was deleted", async || {
         format!("{:.0}", resources(&operator, "Suspended").await) == left
     })
-    .await
-    .unwrap();
+    .await;
     // Those made again still hear of their Secret.
     let gets: Vec<_> = again.iter().map(|name| stage.gets(name)).collect();
     stage
@@ -113,9 +111,7 @@ async fn what_happens_during_a_gap_and_a_list_of_pages_is_acted_on_at_once() {
         )
         .await;
     for (name, gets) in again.iter().zip(gets) {
-        eventually(&format!("{name} hears of its Secret"), async || stage.gets(name) > gets)
-            .await
-            .unwrap();
+        until(&format!("{name} hears of its Secret"), async || stage.gets(name) > gets).await;
     }
 }
 
@@ -133,15 +129,11 @@ async fn a_list_that_gets_nowhere_backs_off_and_fails_the_probe() {
         .spawn()
         .unwrap();
     stage.apply(&stage.http("nowhere")).await;
-    eventually("the fifth attempt", async || proxy.asked(&LISTS).len() == 5)
-        .await
-        .unwrap();
+    until("the fifth attempt", async || proxy.asked(&LISTS).len() == 5).await;
     let asked = proxy.asked(&LISTS);
     let pauses: Vec<Duration> = asked.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
     assert!(pauses.windows(2).all(|pair| pair[1] > pair[0]), "{pauses:?}");
-    eventually("the probe fails", async || !operator.healthz().await)
-        .await
-        .unwrap();
+    until("the probe fails", async || !operator.healthz().await).await;
     let (status, why) = operator.get("/healthz").await.unwrap();
     assert!(status == 503 && why.contains("has made no progress"), "{status} {why}");
     assert!(!operator.readyz().await);
@@ -156,16 +148,14 @@ async fn a_secret_that_is_named_later_is_heard_of() {
     let stage = Stage::set().await;
     stage.access_key("later", KEY_ID, KEY_SECRET).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
-    stage.apply(&stage.http("mover")).await;
-    stage.ready("mover", "Applied").await;
+    stage.applied("mover").await;
     stage.apply(&stage.http("mover").secret("later")).await;
-    eventually("it moved", async || {
+    until("it moved", async || {
         stage.status("mover").await["observedSecrets"][0]["name"] == "later"
     })
-    .await
-    .unwrap();
+    .await;
     stage.ready("mover", "").await;
-    stage.cluster.delete_secret(&stage.ns, "later").await.unwrap();
+    stage.delete_secret("later").await;
     stage.not_ready("mover", "SecretNotFound").await;
     stage.access_key("later", KEY_ID, KEY_SECRET).await;
     stage.ready("mover", "").await;
@@ -181,8 +171,7 @@ async fn nobody_takes_over_while_a_namespace_is_not_listed() {
     stage.cluster.apply_vmc(&older).await.unwrap();
     let operator = stage.operator(&["--watch-namespace", &other]).await;
     stage.cluster.wait_ready(&other, "older").await.unwrap();
-    stage.apply(&stage.http("goes")).await;
-    stage.ready("goes", "Applied").await;
+    stage.applied("goes").await;
     drop(operator);
     stage.older_in(&other, "older").await;
     let younger = stage.http("younger").app_id("app-shared").events(["SnapshotComplete"]);
@@ -200,11 +189,11 @@ async fn nobody_takes_over_while_a_namespace_is_not_listed() {
     stage.not_ready("younger", "ServiceUnavailable").await;
     assert_eq!(stage.endpoint.world().count("SetMessageCallback", "app-shared"), 1);
     // What it is not known to own it does not remove, nor does it leave it behind.
-    stage.cluster.delete_vmc(&stage.ns, "goes").await.unwrap();
+    stage.ask_deletion("goes").await;
     stage.not_ready("goes", "ServiceUnavailable").await;
     assert!(!operator.readyz().await, "not all resources are listed");
     proxy.pass_all();
-    stage.cluster.wait_gone(&stage.ns, "goes").await.unwrap();
+    stage.gone("goes").await;
     assert!(operator.readyz().await);
     assert_eq!((stage.deletes("goes"), stage.live("goes")), (1, None));
     stage.not_ready("younger", "Conflict").await;

@@ -46,4 +46,4 @@ pub use judged_api::{ApiRequest, Judge, JudgedApi, Verdict};
 pub use metrics::{Metrics, Sample};
 pub use operator::{Operator, OperatorBuilder};
 pub use vmc::{Vmc, condition, conditions, ready_reason};
-pub use wait::{DEFAULT_BOUND, Outcome, eventually, wait_until};
+pub use wait::{DEFAULT_BOUND, Outcome, eventually, until, wait_until};

@@ -153,6 +153,11 @@ impl Operator {
         self.output.lines()
     }
 
+    /// How many lines contain the text.
+    pub fn logged(&self, text: &str) -> usize {
+        self.logs().iter().filter(|line| line.contains(text)).count()
+    }
+
     /// Waits for a line that contains the text, also an earlier one, and returns it.
     pub async fn wait_for_log(&self, text: &str) -> Result<String> {
         eventually(&format!("a log line with {text:?}"), async || {

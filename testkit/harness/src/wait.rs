@@ -45,6 +45,15 @@ pub async fn eventually<O: Outcome>(what: &str, probe: impl AsyncFnMut() -> O) -
     wait_until(what, DEFAULT_BOUND, probe).await
 }
 
+/// The same for a test that has no other way to go on.
+///
+/// # Panics
+/// Where it was awaited in vain.
+#[expect(clippy::panic, reason = "a test ends so")]
+pub async fn until<O: Outcome>(what: &str, probe: impl AsyncFnMut() -> O) -> O::Value {
+    eventually(what, probe).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Looks again and again until the probe yields `true`, `Some` or `Ok`. Past the bound the error
 /// names what was awaited and what was seen last.
 pub async fn wait_until<O: Outcome>(
