@@ -12,6 +12,8 @@ use super::{AssumeRole, Credentials};
 const FILE: &str = ".aliyun/config.json";
 /// The profile where the file names none.
 const DEFAULT: &str = "default";
+/// Some editors begin a file with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What a profile stands for.
 #[derive(Clone, Debug)]
@@ -145,11 +147,12 @@ fn read_file(path: &Path, name: Option<&str>) -> Result<Found, ProfileError> {
         }
     })?;
     // The library's words may quote the text, which holds secrets.
-    let file: File = serde_json::from_str(&text).map_err(|error| ProfileError::Broken {
-        file: path.to_owned(),
-        line: error.line(),
-        column: error.column(),
-    })?;
+    let file: File =
+        serde_json::from_str(text.trim_start_matches(BYTE_ORDER_MARK)).map_err(|error| ProfileError::Broken {
+            file: path.to_owned(),
+            line: error.line(),
+            column: error.column(),
+        })?;
     let wanted = match name {
         Some(name) => name,
         None if file.current.is_empty() => DEFAULT,

@@ -64,7 +64,7 @@ pub fn conditions_of_failing_checks(
         condition.status = unknown.to_owned();
         condition.reason = reason.as_str().to_owned();
         condition.message = cut(&format!(
-            "not known, because checks have failed since {since}: {message}"
+            "not known, because checks have failed since {since:.0}: {message}"
         ));
     }
     all
@@ -118,6 +118,8 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::time::Duration;
 
     use super::*;
     use crate::domain::{Field, FieldDifference};
@@ -195,7 +197,8 @@ mod tests {
     fn failing_checks_leave_ready_as_it_was_and_are_written_once() {
         let well = conditions(&[], &Outcome::new(Reason::Applied, "applied"), 3, at(1));
         let fail = |current: &[Condition], message: &str, now| {
-            conditions_of_failing_checks(current, Reason::ServiceUnavailable, message, at(50), at(now))
+            let since = at(50) + Duration::from_millis(123);
+            conditions_of_failing_checks(current, Reason::ServiceUnavailable, message, since, at(now))
         };
         let failing = fail(&well, "no answer", 100);
         for (before, after) in well.iter().zip(&failing) {

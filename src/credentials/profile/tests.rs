@@ -93,6 +93,13 @@ fn a_file_that_others_may_read_is_warned_of() {
     );
 }
 
+/// As some editors write it.
+#[test]
+fn a_byte_order_mark_is_no_trouble() {
+    let marked = Home::with(&format!("\u{feff}{FOUR}"));
+    assert!(marked.read(None).is_ok());
+}
+
 #[test]
 fn what_is_broken_or_missing_is_named_and_no_secret_shown() {
     let home = Home::with(FOUR);
