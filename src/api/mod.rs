@@ -14,5 +14,5 @@ pub use spec::{
 };
 pub use status::{
     AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, Difference, DriftOutcome, LastDrift, LastError,
-    ObservedSecret, ReportedSetting, VodMessageCallbackStatus,
+    ObservedSecret, ReportedAs, ReportedSetting, VodMessageCallbackStatus,
 };

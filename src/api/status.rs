@@ -43,6 +43,9 @@ pub struct VodMessageCallbackStatus {
     /// What the service reported after that, in its own words: the baseline for drift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<ReportedSetting>,
+    /// How `reported` is to be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_as: Option<ReportedAs>,
     /// The Secrets that were read, by version: how a restarted operator knows whether they changed meanwhile.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -155,11 +158,16 @@ pub struct ReportedSetting {
     /// The queue's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mns_queue_name: Option<String>,
-    /// The operator's word, not the service's: how an AuthKey that it had just set was shown. Never the key, nor a hash
-    /// or a part of it.
+}
+
+/// The operator's words about what the service reported.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedAs {
+    /// How an AuthKey that had just been set was shown. Never the key, nor a hash or a part of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_key_form: Option<AuthKeyForm>,
-    /// The operator's word: true where this was only looked at (`Observe`), so that it is no baseline.
+    /// True where the setting was only looked at (`Observe`), so that it is no baseline.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed_only: bool,
 }

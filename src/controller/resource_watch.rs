@@ -234,7 +234,15 @@ fn readable(object: &DynamicObject) -> Result<VodMessageCallback, serde_json::Er
 /// Another version may have written words that this one does not know: what was applied is told without them. Parts that
 /// only report go first.
 fn readable_status(mut status: serde_json::Value) -> Option<VodMessageCallbackStatus> {
-    let mut unsound = ["lastDrift", "lastError", "differences", "reported", "unconfirmed"].into_iter();
+    let mut unsound = [
+        "lastDrift",
+        "lastError",
+        "differences",
+        "reported",
+        "reportedAs",
+        "unconfirmed",
+    ]
+    .into_iter();
     loop {
         if let Ok(read) = serde_json::from_value(status.clone()) {
             return read;

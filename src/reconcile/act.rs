@@ -77,7 +77,7 @@ pub async fn act(
         }),
         Plan::ReportDrift(found) => Ok(reported_drift(pass, found)),
         Plan::ReportObserved(found) => {
-            let reported = convert::observed(live, pass.status.reported.as_ref(), !found.is_empty());
+            let reported = convert::observed(live, convert::Reported::of(&pass.status), !found.is_empty());
             // It owns nothing meanwhile: which key is in force is not known any more, and where another one has the setting,
             // nothing of it.
             let is_given_up = pass.ctx.ownership().is_owned_by_another(&pass.uid);
@@ -153,7 +153,7 @@ async fn set(
     reason: Reason,
 ) -> Result<StatusUpdate, Failure> {
     let change = Change { why, fields };
-    let form = pass.status.reported.as_ref().and_then(convert::baseline);
+    let form = convert::baseline(&pass.status);
     let form = form.and_then(|baseline| baseline.key_form);
     let done = Box::pin(calls::set(pass, turn, wanted, form, &change)).await?;
     // An event would say again what the status says, one write more for each resource; a correction is said, because

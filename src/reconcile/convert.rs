@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::secret_refs;
 use crate::api::{
-    AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, CallbackType, Difference, MnsTarget, ReportedSetting,
-    VodMessageCallbackSpec,
+    AppliedHttp, AppliedKeySecret, AppliedSetting, AuthKeyForm, CallbackType, Difference, MnsTarget, ReportedAs,
+    ReportedSetting, VodMessageCallbackSpec, VodMessageCallbackStatus,
 };
 use crate::domain::event_types::as_set;
 use crate::domain::{
@@ -91,45 +91,69 @@ pub fn auth_enabled(applied: &AppliedSetting) -> bool {
     applied.http.as_ref().is_some_and(|h| h.auth_enabled)
 }
 
-/// `status.reported` of a baseline.
-pub fn reported(baseline: &Baseline) -> ReportedSetting {
-    let live = &baseline.reported;
-    ReportedSetting {
-        callback_type: live.callback_type.clone(),
-        callback_url: live.callback_url.clone(),
-        event_type_list: live.event_type_list.clone(),
-        auth_switch: live.auth_switch.clone(),
-        mns_endpoint: live.mns_endpoint.clone(),
-        mns_queue_name: live.mns_queue_name.clone(),
-        auth_key_form: baseline.key_form.map(|form| match form {
-            KeyForm::Clear => AuthKeyForm::Clear,
-            KeyForm::Masked => AuthKeyForm::Masked,
-            KeyForm::Absent => AuthKeyForm::Absent,
-        }),
-        observed_only: false,
+/// `status.reported`, and `status.reportedAs` beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reported {
+    setting: ReportedSetting,
+    read_as: ReportedAs,
+}
+
+impl Reported {
+    /// What a status says.
+    pub fn of(status: &VodMessageCallbackStatus) -> Option<Self> {
+        Some(Self {
+            setting: status.reported.clone()?,
+            read_as: status.reported_as.clone().unwrap_or_default(),
+        })
+    }
+
+    /// Has a status say it, or nothing.
+    pub fn write(reported: Option<Self>, status: &mut VodMessageCallbackStatus) {
+        let (setting, read_as) = reported.map(|reported| (reported.setting, reported.read_as)).unzip();
+        status.reported = setting;
+        status.reported_as = read_as.filter(|read_as| *read_as != ReportedAs::default());
     }
 }
 
-/// `status.reported` under `Observe`: what was seen, unless `before` says that already. A baseline of a time when the
-/// setting was enforced stays as long as it still holds (`differs` is false), since it is needed when that comes back.
-pub fn observed(
-    live: Option<&LiveSetting>,
-    before: Option<&ReportedSetting>,
-    differs: bool,
-) -> Option<ReportedSetting> {
-    let live = live?.without_key();
-    let old = before.map(|before| (before, live_of(before)));
-    match old {
-        Some((before, _)) if !before.observed_only && !differs => Some(before.clone()),
-        Some((before, old)) if before.observed_only && old.says_the_same(&live) => Some(before.clone()),
-        Some(_) | None => Some(ReportedSetting {
-            observed_only: true,
-            ..reported(&Baseline {
-                reported: live,
-                key_form: None,
-            })
-        }),
+/// What is said of a baseline.
+pub fn reported(baseline: &Baseline) -> Reported {
+    let live = &baseline.reported;
+    Reported {
+        setting: ReportedSetting {
+            callback_type: live.callback_type.clone(),
+            callback_url: live.callback_url.clone(),
+            event_type_list: live.event_type_list.clone(),
+            auth_switch: live.auth_switch.clone(),
+            mns_endpoint: live.mns_endpoint.clone(),
+            mns_queue_name: live.mns_queue_name.clone(),
+        },
+        read_as: ReportedAs {
+            auth_key_form: baseline.key_form.map(|form| match form {
+                KeyForm::Clear => AuthKeyForm::Clear,
+                KeyForm::Masked => AuthKeyForm::Masked,
+                KeyForm::Absent => AuthKeyForm::Absent,
+            }),
+            observed_only: false,
+        },
     }
+}
+
+/// What is said under `Observe`: what was seen, unless `before` says that already. A baseline of a time when the
+/// setting was enforced stays as long as it still holds (`differs` is false), since it is needed when that comes back.
+pub fn observed(live: Option<&LiveSetting>, before: Option<Reported>, differs: bool) -> Option<Reported> {
+    let live = live?.without_key();
+    let stays = |before: &Reported| match before.read_as.observed_only {
+        true => live_of(&before.setting).says_the_same(&live),
+        false => !differs,
+    };
+    before.filter(stays).or_else(|| {
+        let mut seen = reported(&Baseline {
+            reported: live.clone(),
+            key_form: None,
+        });
+        seen.read_as.observed_only = true;
+        Some(seen)
+    })
 }
 
 /// The setting that `status.reported` speaks of.
@@ -145,11 +169,12 @@ fn live_of(reported: &ReportedSetting) -> LiveSetting {
     }
 }
 
-/// The baseline that `status.reported` stands for; none where the setting was only looked at.
-pub fn baseline(reported: &ReportedSetting) -> Option<Baseline> {
-    (!reported.observed_only).then(|| Baseline {
-        reported: live_of(reported),
-        key_form: reported.auth_key_form.map(|form| match form {
+/// The baseline that a status speaks of; none where the setting was only looked at.
+pub fn baseline(status: &VodMessageCallbackStatus) -> Option<Baseline> {
+    let Reported { setting, read_as } = Reported::of(status)?;
+    (!read_as.observed_only).then(|| Baseline {
+        reported: live_of(&setting),
+        key_form: read_as.auth_key_form.map(|form| match form {
             AuthKeyForm::Clear => KeyForm::Clear,
             AuthKeyForm::Masked => KeyForm::Masked,
             AuthKeyForm::Absent => KeyForm::Absent,

@@ -109,13 +109,12 @@ impl<'a> Facts<'a> {
     pub fn of(basis: &Basis<'a>) -> Self {
         let moved = moved_account(basis.account_before, basis.account).is_some();
         let applied = basis.status.applied.as_ref().filter(|_| !moved);
-        let baseline = basis.status.reported.as_ref().filter(|_| !moved);
         Self {
             wanted: basis.wanted,
             wanted_applied: basis.wanted_applied,
             applied,
             unconfirmed: !moved && basis.status.unconfirmed.is_some(),
-            baseline: baseline.and_then(convert::baseline),
+            baseline: convert::baseline(basis.status).filter(|_| !moved),
             key: KeyStanding::by_status(basis.wanted_applied, applied, basis.status, basis.generation),
             policy: basis.spec.management_policy,
         }
@@ -189,7 +188,7 @@ pub fn settings_to_remove(
 
 /// What becomes of them, by what is live.
 pub fn removal(settings: &[AppliedSetting], status: &VodMessageCallbackStatus, live: Option<&LiveSetting>) -> Cleanup {
-    let baseline = status.reported.as_ref().and_then(convert::baseline);
+    let baseline = convert::baseline(status);
     let ours = |applied: &AppliedSetting| {
         let was_taken = status.applied.as_ref() == Some(applied);
         Some(Ours {

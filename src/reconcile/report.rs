@@ -8,14 +8,12 @@ use kube::{Api, ResourceExt};
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::convert;
+use super::convert::{self, Reported};
 use super::drift::Drift;
 use super::failure::Told;
 use super::object_state::{Entry, Shown, StatusCopy};
 use super::resource_version::is_newer;
-use crate::api::{
-    AppliedSetting, LastError, ObservedSecret, ReportedSetting, VodMessageCallback, VodMessageCallbackStatus,
-};
+use crate::api::{AppliedSetting, LastError, ObservedSecret, VodMessageCallback, VodMessageCallbackStatus};
 use crate::events::Notice;
 use crate::ownership::ObjectName;
 use crate::status::{Outcome, Reason, conditions, conditions_of_failing_checks, write_status};
@@ -39,7 +37,7 @@ pub struct StatusUpdate {
     /// What is applied now.
     pub applied: Option<AppliedSetting>,
     /// Its read-back; cleared when that is still due.
-    pub reported: Edit<ReportedSetting>,
+    pub reported: Edit<Reported>,
     /// The Secrets that this attempt went by.
     pub observed_secrets: Option<Vec<ObservedSecret>>,
     /// What went wrong.
@@ -108,7 +106,7 @@ pub fn next_status(
     if update.forget_applied {
         status.applied = None;
         status.unconfirmed = None;
-        status.reported = None;
+        Reported::write(None, &mut status);
         status.request_id = None;
         status.last_applied_time = None;
     }
@@ -136,7 +134,9 @@ pub fn next_status(
     }
     status.endpoint = or(&update.endpoint, status.endpoint);
     status.applied = update.applied.clone().or(status.applied);
-    update.reported.apply(&mut status.reported);
+    let mut reported = Reported::of(&status);
+    update.reported.apply(&mut reported);
+    Reported::write(reported, &mut status);
     if let Some(observed) = &update.observed_secrets {
         status.observed_secrets.clone_from(observed);
     }

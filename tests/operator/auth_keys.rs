@@ -217,7 +217,7 @@ async fn no_form_of_our_own_key_is_fought() {
             _ => "Masked",
         };
         assert_eq!(
-            stage.status("calm").await["reported"]["AuthKeyForm"],
+            stage.status("calm").await["reportedAs"]["authKeyForm"],
             form_word,
             "{form:?}"
         );
@@ -265,7 +265,7 @@ async fn a_status_without_the_record_makes_no_needless_set() {
         assert!(operator.sigterm_and_wait().await.unwrap().success());
         for name in ["same", "rotated"] {
             let old = json!({ "status": {
-                "applied": { "authKeySecret": null }, "reported": { "AuthKeyForm": null },
+                "applied": { "authKeySecret": null }, "reportedAs": null,
             }});
             let patch = kube::api::Patch::Merge(&old);
             let params = kube::api::PatchParams::default();

@@ -87,7 +87,10 @@ async fn observe_never_changes_anything() {
     stage.apply(&stage.http("watch").management_policy("Observe")).await;
     stage.ready("watch", "Observed").await;
     let status = stage.status("watch").await;
-    assert_eq!(status["reported"]["CallbackURL"], "https://theirs.example.com/");
+    // The service's words, and no others.
+    let words = json!({ "CallbackType": "HTTP", "CallbackURL": "https://theirs.example.com/", "EventTypeList": "ALL" });
+    assert_eq!(status["reported"], words);
+    assert_eq!(status["reportedAs"], json!({ "observedOnly": true }));
     assert_eq!(status["lastDrift"]["outcome"], "reported");
     let told = stage.event("watch", "DriftDetected").await;
     assert!(told.contains("http.url is https://theirs.example.com/"));
