@@ -166,6 +166,13 @@ pub enum ManagementPolicy {
     Observe,
 }
 
+impl ManagementPolicy {
+    /// Whether a resource takes part in ownership.
+    pub fn contends(self) -> bool {
+        self != Self::Observe
+    }
+}
+
 /// What happens to the setting when the resource is deleted.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeletionPolicy {

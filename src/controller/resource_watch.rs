@@ -22,9 +22,9 @@ use crate::api::{VodMessageCallback, VodMessageCallbackStatus};
 use crate::domain::{AccountId, AccountKey, AppId, Region};
 use crate::health::Health;
 use crate::ownership::{AccountClaim, Contender, ObjectName, owner_in};
+use crate::reconcile::claims;
 use crate::reconcile::context::Context;
 use crate::reconcile::stores::Shown;
-use crate::reconcile::{claims, contends};
 use crate::status::Reason;
 
 /// Follows the resources of one namespace, or of all; never ends.
@@ -272,7 +272,7 @@ fn contender(ctx: &Context, resource: &VodMessageCallback) -> Contender {
         region: Region(resource.spec.region.clone()).setting_region(),
         app: AppId(resource.spec.app_id.clone()),
         claim: claims::claim_of(ctx, resource),
-        contends: contends(resource),
+        contends: resource.spec.management_policy.contends(),
         lost_to: lost.and_then(|condition| owner_in(&condition.message)),
         lost_in: resource
             .status

@@ -295,17 +295,20 @@ proptest! {
     }
 }
 
-#[test]
-fn somebody_leads_where_messages_arrive_and_the_rest_keep_out() {
-    let prompt = Fate {
+fn prompt() -> Fate {
+    Fate {
         there: 20,
         back: 20,
         pause: 0,
         asleep: 0,
         lost: false,
         release: false,
-    };
-    let mut world = World::new(vec![(0, vec![prompt.clone()]), (77, vec![prompt])]);
+    }
+}
+
+#[test]
+fn somebody_leads_where_messages_arrive_and_the_rest_keep_out() {
+    let mut world = World::new(vec![(0, vec![prompt()]), (77, vec![prompt()])]);
     world.run();
     let led: Vec<bool> = world.players.iter().map(|player| player.led).collect();
     assert_eq!(led, [true, false]);
@@ -314,17 +317,9 @@ fn somebody_leads_where_messages_arrive_and_the_rest_keep_out() {
 
 #[test]
 fn another_takes_over_from_one_that_stands_still() {
-    let prompt = Fate {
-        there: 20,
-        back: 20,
-        pause: 0,
-        asleep: 0,
-        lost: false,
-        release: false,
-    };
-    let mut stopping = vec![prompt.clone(); 20];
+    let mut stopping = vec![prompt(); 20];
     stopping[10].pause = 1_000_000;
-    let mut world = World::new(vec![(0, stopping), (77, vec![prompt])]);
+    let mut world = World::new(vec![(0, stopping), (77, vec![prompt()])]);
     world.run();
     assert!(world.players[1].led && world.players[1].holds(END, &world.timings));
 }

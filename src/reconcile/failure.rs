@@ -147,14 +147,18 @@ impl Failure {
     }
 }
 
+fn asks_for_fewer_calls(error: &CallError) -> String {
+    format!(
+        "the service asks for fewer calls ({}); it is tried again by itself",
+        error.code
+    )
+}
+
 impl From<Unserved> for Failure {
     fn from(unserved: Unserved) -> Self {
         match unserved {
             Unserved::Call(error) if error.class == ErrorClass::Throttling => Self::Throttled {
-                message: format!(
-                    "the service asks for fewer calls ({}); it is tried again by itself",
-                    error.code
-                ),
+                message: asks_for_fewer_calls(&error),
                 not_before: error.retry_after,
                 call: Some(error),
             },
@@ -183,10 +187,7 @@ impl From<CallError> for Failure {
         match error.class {
             ErrorClass::Throttling => Self::Waiting {
                 reason: Reason::Throttled,
-                message: format!(
-                    "the service asks for fewer calls ({}); it is tried again by itself",
-                    error.code
-                ),
+                message: asks_for_fewer_calls(&error),
                 not_before: error.retry_after,
                 call: Some(Box::new(error)),
             },

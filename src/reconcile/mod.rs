@@ -54,7 +54,6 @@ use self::due::Due;
 use self::failure::Failure;
 use self::next_action::End;
 use self::report::{Edit, StatusUpdate};
-use crate::api::{ManagementPolicy, VodMessageCallback};
 use crate::service::Turn;
 use crate::status::{Outcome, Reason};
 
@@ -105,9 +104,4 @@ async fn suspend(pass: &Pass) -> End {
     })
     .await;
     End::Done
-}
-
-/// Whether a resource takes part in ownership.
-pub fn contends(resource: &VodMessageCallback) -> bool {
-    resource.spec.management_policy != ManagementPolicy::Observe
 }

@@ -1,13 +1,10 @@
 //! Reads a Secret when it is needed; its values are dropped, and zeroed, with the pass.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use zeroize::Zeroize;
 
-use super::facts;
+use super::facts::{self, SecretValues};
 use super::failure::Failure;
 use crate::api::ObservedSecret;
 use crate::domain::is_object_name;
@@ -15,14 +12,14 @@ use crate::status::Reason;
 
 /// A Secret's values, zeroed when dropped.
 pub struct SecretRead {
-    data: BTreeMap<String, ByteString>,
+    data: SecretValues,
     /// Which version was read.
     pub observed: ObservedSecret,
 }
 
 impl SecretRead {
     /// All values.
-    pub fn data(&self) -> &BTreeMap<String, ByteString> {
+    pub fn data(&self) -> &SecretValues {
         &self.data
     }
 }
@@ -55,30 +52,22 @@ pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<
             ));
         }
         Err(error) => {
-            return Err(Failure::Waiting {
-                reason: Reason::ServiceUnavailable,
-                message: format!(
+            return Err(Failure::waiting(
+                Reason::ServiceUnavailable,
+                format!(
                     "Secret {name} in namespace {namespace} could not be read: {}; it is tried again by itself",
                     crate::telemetry::in_words(&error)
                 ),
-                not_before: None,
-                call: None,
-            });
+            ));
         }
         Ok(found) => found,
     };
-    match found {
-        None => Err(facts::missing(namespace, name)),
-        Some(secret) => {
-            let version = secret.metadata.resource_version.unwrap_or_default();
-            let observed = ObservedSecret {
-                name: name.to_owned(),
-                resource_version: version,
-            };
-            Ok(SecretRead {
-                data: secret.data.unwrap_or_default(),
-                observed,
-            })
-        }
-    }
+    let secret = found.ok_or_else(|| facts::missing(namespace, name))?;
+    Ok(SecretRead {
+        data: secret.data.unwrap_or_default(),
+        observed: ObservedSecret {
+            name: name.to_owned(),
+            resource_version: secret.metadata.resource_version.unwrap_or_default(),
+        },
+    })
 }

@@ -3,7 +3,6 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::subject::Subject;
-use crate::api::ManagementPolicy;
 use crate::domain::AccountKey;
 use crate::ownership::{AccountClaim, Contender, ObjectName, Ownership, OwnershipIndex};
 use crate::reconcile::convert;
@@ -61,7 +60,7 @@ impl Owners {
             region: convert::region(&subject.spec).setting_region(),
             app: convert::app(&subject.spec),
             claim: AccountClaim::Proven(account.clone()),
-            contends: subject.spec.management_policy != ManagementPolicy::Observe,
+            contends: subject.spec.management_policy.contends(),
             lost_to: None,
             lost_in: None,
         };
