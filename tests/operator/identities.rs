@@ -1,8 +1,6 @@
 //! Contract 7: a ServiceAccount as identity, through the API server's own tokens, and what STS refuses, told as what it
 //! is.
 
-use std::path::PathBuf;
-
 use harness::Operator;
 use serde_json::{Value, json};
 use vod_endpoint::{ACCOUNT, Fault, OidcTrust};
@@ -121,35 +119,8 @@ async fn what_is_missing_for_a_service_account_is_named() {
 }
 
 /// An operator that may do what the chart grants by default, and `more`.
-async fn with_rights(stage: &Stage, name: &str, more: &str) -> PathBuf {
-    let rbac = format!(
-        r"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: {name}, namespace: {ns}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{name: {name}, namespace: {ns}}}
-rules:
-- {{apiGroups: [vod-operator.dev], resources: [vodmessagecallbacks, vodmessagecallbacks/status], verbs: [get, list, watch, patch, update]}}
-- {{apiGroups: [''], resources: [secrets], verbs: [get, list, watch]}}
-{more}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{name: {name}, namespace: {ns}}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}
-subjects: [{{kind: ServiceAccount, name: {name}, namespace: {ns}}}]
-",
-        ns = stage.ns
-    );
-    stage.cluster.apply(&rbac).await.unwrap();
-    stage.plane.service_account_kubeconfig(&stage.ns, name).await.unwrap()
-}
-
 async fn operator_with_rights(stage: &Stage, name: &str, more: &str) -> Operator {
-    let kubeconfig = with_rights(stage, name, more).await;
+    let kubeconfig = stage.service_account(name, "[get, list, watch]", more).await;
     let builder = stage.builder(&["--check-interval", "1h"]).kubeconfig(kubeconfig);
     builder.start().await.unwrap()
 }

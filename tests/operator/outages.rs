@@ -195,7 +195,7 @@ async fn lost_connections_are_replaced() {
 #[tokio::test]
 async fn secrets_that_may_not_be_read_are_told_and_do_not_hold_a_deletion() {
     let stage = Stage::set().await;
-    let account = service_account(&stage, "blind", "[create]").await;
+    let account = stage.service_account("blind", "[create]", "").await;
     let operator = stage
         .builder(&["--check-interval", "1h", "--deletion-grace", "3s"])
         .kubeconfig(&account)
@@ -224,37 +224,10 @@ async fn secrets_that_may_not_be_read_are_told_and_do_not_hold_a_deletion() {
     assert!(stage.live("blind").is_some());
 }
 
-/// A ServiceAccount that may do all the operator needs but for Secrets, where it may do `secret_verbs`.
-async fn service_account(stage: &Stage, name: &str, secret_verbs: &str) -> std::path::PathBuf {
-    let rbac = format!(
-        r"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: {name}, namespace: {ns}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{name: {name}, namespace: {ns}}}
-rules:
-- {{apiGroups: [vod-operator.dev], resources: [vodmessagecallbacks, vodmessagecallbacks/status], verbs: [get, list, watch, patch, update]}}
-- {{apiGroups: [''], resources: [secrets], verbs: {secret_verbs}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{name: {name}, namespace: {ns}}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}
-subjects: [{{kind: ServiceAccount, name: {name}, namespace: {ns}}}]
-",
-        ns = stage.ns
-    );
-    stage.cluster.apply(&rbac).await.unwrap();
-    stage.plane.service_account_kubeconfig(&stage.ns, name).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_refused_secret_watch_stops_only_itself() {
     let stage = Stage::set().await;
-    let poor = service_account(&stage, "poor", "[get]").await;
+    let poor = stage.service_account("poor", "[get]", "").await;
     let operator = stage
         .builder(&["--check-interval", "1h"])
         .kubeconfig(poor)
@@ -326,7 +299,7 @@ async fn a_stored_object_that_cannot_be_read_stops_only_itself() {
 async fn a_refused_namespace_stops_only_itself() {
     let stage = Stage::set().await;
     let forbidden = stage.cluster.namespace("vod").await.unwrap();
-    let account = service_account(&stage, "here", "[get, list, watch]").await;
+    let account = stage.service_account("here", "[get, list, watch]", "").await;
     let operator = stage
         .builder(&[
             "--check-interval",

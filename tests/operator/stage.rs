@@ -1,6 +1,8 @@
 //! What every process-level test starts from: one control plane for the test binary, and for each test an endpoint,
 //! a namespace with a Secret, and an operator of its own.
 
+use std::path::PathBuf;
+
 use control_plane::ControlPlane;
 use harness::{ApiProxy, Cluster, Operator, Vmc};
 use k8s_openapi::api::events::v1::Event;
@@ -64,6 +66,34 @@ impl Stage {
         let kubeconfig = proxy.kubeconfig(self.plane.folder()).unwrap();
         let operator = self.builder(args).kubeconfig(kubeconfig).start().await.unwrap();
         (proxy, operator)
+    }
+
+    /// The kubeconfig of a ServiceAccount that may do all the operator needs, with Secrets these verbs, and `more`.
+    pub async fn service_account(&self, name: &str, secret_verbs: &str, more: &str) -> PathBuf {
+        let rbac = format!(
+            r"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: {name}, namespace: {ns}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: {name}, namespace: {ns}}}
+rules:
+- {{apiGroups: [vod-operator.dev], resources: [vodmessagecallbacks, vodmessagecallbacks/status], verbs: [get, list, watch, patch, update]}}
+- {{apiGroups: [''], resources: [secrets], verbs: {secret_verbs}}}
+{more}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: {name}, namespace: {ns}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}
+subjects: [{{kind: ServiceAccount, name: {name}, namespace: {ns}}}]
+",
+            ns = self.ns
+        );
+        self.cluster.apply(&rbac).await.unwrap();
+        self.plane.service_account_kubeconfig(&self.ns, name).await.unwrap()
     }
 
     /// Makes or changes a Secret of this test's namespace.
