@@ -34,7 +34,7 @@ control-plane-tools: rust-tools
 control-plane: control-plane-tools ## Build the operator, the test kit, and etcd, kube-apiserver and kubectl for tests (minutes, once)
 	@$(SAY) "1 of 2: the operator and the test kit, with cargo (about 2 minutes on 2 cores the first time)"
 	@cargo build --locked --workspace --bins
-	@$(SAY) "2 of 2: etcd, kube-apiserver and kubectl, with go (about 7 minutes on 2 cores the first time)"
+	@$(SAY) "2 of 2: etcd, kube-apiserver and kubectl, with go (about 5 minutes on 2 cores the first time)"
 	@"$(TARGET)/debug/control-plane" build
 
 .PHONY: demo

@@ -146,7 +146,7 @@ impl Pins {
     fn build(&self, folder: &Path, names: &[&str]) -> Result<()> {
         let wanted = PACKAGES.iter().filter(|(name, ..)| names.contains(name));
         let list = names.join(", ");
-        eprintln!("  go build {list} (once; about 7 minutes on 2 cores with an empty cache) …");
+        eprintln!("  go build {list} (once; about 5 minutes on 2 cores with an empty cache) …");
         let start = Instant::now();
         // Renamed into place when whole: a running binary cannot be overwritten, and half of one must not be run.
         let unfinished = tempfile::tempdir_in(folder).map_err(Error::file("create a folder in", folder))?;
