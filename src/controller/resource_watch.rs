@@ -24,7 +24,7 @@ use crate::health::Health;
 use crate::ownership::{AccountClaim, Contender, ObjectName, owner_in};
 use crate::reconcile::claims;
 use crate::reconcile::context::Context;
-use crate::reconcile::stores::Shown;
+use crate::reconcile::stores::Listed;
 use crate::status::Reason;
 
 /// Follows the resources of one namespace, or of all; never ends.
@@ -51,7 +51,7 @@ pub(super) async fn follow(
         health,
         namespace,
         listed,
-        listing: Shown::new(),
+        listing: Listed::new(),
         roster: Roster::default(),
         predecessor,
         going: Mutex::default(),
@@ -85,7 +85,7 @@ struct Follower<'a> {
     /// Whether a list was ever complete.
     listed: &'a SetOnce<()>,
     /// What the list under way has shown so far.
-    listing: Shown,
+    listing: Listed,
     roster: Roster,
     predecessor: &'a Mutex<Predecessor>,
     /// By uid: those that cannot be read, and are let go.
@@ -98,7 +98,7 @@ impl Follower<'_> {
         let mut at_hand = None;
         let effects = match event {
             Event::Init => {
-                self.listing = Shown::new();
+                self.listing = Listed::new();
                 self.roster.list_begins();
                 Vec::new()
             }

@@ -10,7 +10,7 @@ use crate::api::VodMessageCallback;
 use crate::ownership::ObjectName;
 
 /// What one watch has shown.
-pub type Shown = HashMap<ObjectName, Arc<Packed>>;
+pub type Listed = HashMap<ObjectName, Arc<Packed>>;
 
 /// A resource as it is held: of ten thousand, a handful is looked at at a time, and as its own JSON each takes a third of the
 /// room.
@@ -72,7 +72,7 @@ impl Packed {
 
 /// The resources, by the namespace that is watched; the empty one stands for all.
 #[derive(Default)]
-pub struct Stores(RwLock<HashMap<String, Shown>>);
+pub struct Stores(RwLock<HashMap<String, Listed>>);
 
 impl Stores {
     /// All resources as they are now, unpacked one after another.
@@ -116,7 +116,7 @@ impl Stores {
     }
 
     /// A list of a watch is complete: this is all there is.
-    pub fn replace(&self, watched: &str, shown: Shown) {
+    pub fn replace(&self, watched: &str, shown: Listed) {
         self.0.write().insert(watched.to_owned(), shown);
     }
 
@@ -191,9 +191,9 @@ mod tests {
         let stores = Stores::default();
         stores.replace(
             "media",
-            Shown::from([(name(), Arc::new(Packed::of(&resource("1", "1"))))]),
+            Listed::from([(name(), Arc::new(Packed::of(&resource("1", "1"))))]),
         );
-        stores.replace("other", Shown::new());
+        stores.replace("other", Listed::new());
         assert_eq!(
             (
                 stores.all().count(),
