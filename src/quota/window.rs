@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Urgency;
 use super::pace::Pace;
+use super::{SECOND, Urgency};
 
 /// A call that has had no answer for so long was counted by the service long ago.
 const COUNTED: Duration = Duration::from_secs(5);
@@ -11,6 +11,9 @@ const COUNTED: Duration = Duration::from_secs(5);
 const MARGIN: Duration = Duration::from_millis(5);
 /// A shortest round trip is believed once so many were seen.
 const SEEN: u32 = 20;
+/// Calls that had to wait are spread over this part of a second: each brings work for the API server along, and other
+/// accounts' changes would meet all of it at once.
+const SPREAD: u32 = 4;
 
 /// The calls of one operation that an account's last second holds.
 ///
@@ -26,6 +29,9 @@ pub(super) struct Window {
     shortest: Option<Duration>,
     seen: u32,
     next: u64,
+    last: Option<Instant>,
+    /// A second after there was to be room again for those who had to wait.
+    crowded_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -66,6 +72,8 @@ impl Window {
             shortest: None,
             seen: 0,
             next: 0,
+            last: None,
+            crowded_until: None,
         }
     }
 
@@ -84,6 +92,13 @@ impl Window {
             .count()
             + self.counted.iter().filter(|(_, u)| *u == Urgency::Check).count();
         if taken < allowed && (urgency != Urgency::Check || checks < for_checks) {
+            let share = u32::try_from(allowed).unwrap_or(u32::MAX).min(u32::MAX / SPREAD);
+            let apart = SECOND / (SPREAD * share);
+            let is_crowded = self.crowded_until.is_some_and(|until| now < until);
+            if let Some(at) = self.last.map(|last| last + apart).filter(|at| is_crowded && *at > now) {
+                return Room::At(at);
+            }
+            self.last = Some(now);
             self.next += 1;
             self.under_way.push(Call {
                 id: self.next,
@@ -98,6 +113,7 @@ impl Window {
         let over = taken.saturating_sub(allowed);
         frees.sort_unstable();
         let at = frees.get(over.min(self.counted.len().saturating_sub(1))).copied();
+        self.crowded_until = Some(at.unwrap_or(now) + SECOND);
         at.map_or(Room::AfterAnAnswer, Room::At)
     }
 

@@ -90,6 +90,19 @@ async fn latency_costs_next_to_nothing_of_the_quota() {
     }
 }
 
+/// So that the work which comes with a crowd's calls does not all come at once; a few that find room need not wait.
+#[tokio::test(start_paused = true)]
+async fn calls_that_had_to_wait_are_spread() {
+    let (mut few, _) = crowd(15, 8, false, |_| (0, 0)).await;
+    assert_eq!(most_within(&mut few, Duration::from_millis(1)), 8);
+    let (mut many, took) = crowd(15, 90, false, |_| (0, 0)).await;
+    many.sort();
+    // The first ones go at once: nobody has waited yet.
+    let most = most_within(&mut many[15..], Duration::from_millis(60));
+    assert!(most <= 4, "{most} in 60 ms");
+    assert!(took < SECOND * 6, "{took:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_change_passes_a_backlog_of_checks() {
     let calls = calls(15);
