@@ -59,7 +59,11 @@ fn spellings(text: &[u8], c: char) -> impl Iterator<Item = usize> {
     let bytes = c.encode_utf8(&mut utf8).bytes();
     let by_bytes = bytes.fold(vec![0], |ends, byte| {
         continued(text, &ends, |rest| {
-            plain(rest, byte).into_iter().chain(percent(rest, byte)).collect()
+            let ways = plain(rest, byte).into_iter().chain(percent(rest, byte));
+            // A byte that was taken for a character of its own.
+            let latin = (byte >= 0x80).then(|| char::from(byte));
+            let ways = ways.chain(latin.and_then(|c| json(rest, c)));
+            ways.chain(latin.into_iter().flat_map(|c| html(rest, c))).collect()
         })
     });
     by_bytes.into_iter().chain(json(text, c)).chain(html(text, c))
@@ -194,6 +198,7 @@ mod tests {
             r"A\u00e91\u4e2d\ud83d\uDE00",
             r"A\\u00e91\\u4e2d\\ud83d\\ude00",
             "A&#233;1&#20013;&#128512;",
+            r"A\u00c3\u00a91&#228;\u00b8\u00ad%F0&#159;\u0098&#128;",
             "A&#xe9;1&amp;#x4E2D;&#x1F600;",
         ] {
             assert_eq!(replaced(&format!("<{text}>"), secret), "<*>", "{text}");

@@ -8,13 +8,13 @@ use super::pass::Pass;
 use super::resource_version::version_of;
 use super::secret_read::SecretRead;
 use super::{claims, convert, facts, secret_read, secret_refs};
-use crate::api::{AppliedSetting, ServiceAccountRef, VodMessageCallbackSpec};
+use crate::api::{AppliedSetting, ServiceAccountRef, VodMessageCallback, VodMessageCallbackSpec};
 use crate::cloud::ErrorClass;
 use crate::credentials::{AssumeRole, Base, CredentialError, OidcRole, ServiceAccountRole, default_session_name};
 use crate::domain::{AccountId, AccountKey, Setting};
 use crate::ownership::{ObjectName, Ownership};
 use crate::service::{Access, Source, Turn};
-use crate::status::Reason;
+use crate::status::{Reason, ready_reason};
 
 /// What the resource asks for, by itself and its Secrets: no call to VOD was made for it.
 pub struct Wanted {
@@ -205,15 +205,19 @@ fn known_account(pass: &Pass) -> Option<AccountId> {
     let own = claims::proven_by_status(&pass.resource, Some(&version));
     own.or_else(|| {
         let mark = secret_refs::credentials_mark(&pass.resource.spec);
-        let proves = |uid: &str| {
-            let account = pass.ctx.ownership().account(uid);
-            account.is_some_and(|account| account.account().is_some())
+        // Others may have failed with new credentials before they learned whose these are.
+        let is_sure = |other: &Arc<VodMessageCallback>| {
+            let reason = other
+                .status
+                .as_ref()
+                .and_then(|status| ready_reason(&status.conditions));
+            reason.is_some_and(|reason| reason.is_ready() || reason == Reason::Conflict)
         };
         let users = pass.ctx.secrets.users(&pass.name.namespace, name).into_iter();
         users
-            .filter(|(uid, _)| proves(uid))
+            .filter(|(uid, _)| pass.ctx.ownership().account(uid).is_some())
             .filter_map(|(_, name)| pass.ctx.stores.get(&name))
-            .filter(|other| secret_refs::credentials_mark(&other.spec) == mark)
+            .filter(|other| is_sure(other) && secret_refs::credentials_mark(&other.spec) == mark)
             .find_map(|other| claims::proven_by_status(&other, Some(&version)))
     })
 }

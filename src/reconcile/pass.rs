@@ -102,6 +102,7 @@ impl Pass {
         // What failed before says nothing of what is asked for now.
         if retry.is_some_and(|retry| !retry.inputs.still_hold(&self.inputs)) {
             state.backoff.reset();
+            state.asks_anew = false;
         }
         drop(state);
         self.for_ownership.store(told, Ordering::Relaxed);
@@ -178,6 +179,11 @@ impl Pass {
         // One that ends before it has judged leaves it to the next.
         state.ownership_changed |= self.for_ownership.load(Ordering::Relaxed) && end == End::Outdated;
         let state = &mut *state;
+        let told_of_another = matches!(end, End::Stalled { asked_anew: Some(_) });
+        let end = match std::mem::replace(&mut state.asks_anew, told_of_another) && told_of_another {
+            true => End::Stalled { asked_anew: None },
+            false => end,
+        };
         let Some(schedule) = state.schedule.as_mut() else {
             return;
         };

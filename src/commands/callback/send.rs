@@ -17,6 +17,8 @@ use crate::domain::{AuthKey, event_types};
 
 /// More of an answer is not read: the service does not read it at all.
 const MOST_ANSWER: usize = 4096;
+/// A key that begins in what is shown ends within this.
+const REST_OF_A_KEY: usize = 1024;
 
 /// What came of one event that was sent.
 #[derive(Debug, Serialize)]
@@ -186,7 +188,7 @@ async fn answer(mut response: Response, key: Option<&AuthKey>) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > MOST_ANSWER {
+        if bytes.len() > MOST_ANSWER + REST_OF_A_KEY {
             break;
         }
     }
