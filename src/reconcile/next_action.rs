@@ -47,6 +47,8 @@ pub struct Timing {
     pub suspended: bool,
     /// Until the next scheduled check.
     pub until_check: Duration,
+    /// The attempt before went by what another one was refused, too: once is enough, so that of many each is slow in the end.
+    pub asked_anew: bool,
 }
 
 /// What comes next.
@@ -100,7 +102,8 @@ pub fn next_action(end: End, timing: &Timing, backoff: &mut Backoff) -> Next {
         // Slowly: what it depends on has its own way to wake it.
         End::Stalled { asked_anew } => {
             backoff.reset();
-            in_time(asked_anew.map_or(timing.until_check, |wait| wait.min(timing.until_check)))
+            let soon = asked_anew.filter(|_| !timing.asked_anew);
+            in_time(soon.map_or(timing.until_check, |wait| wait.min(timing.until_check)))
         }
         End::NotWritten => Next::Retry(backoff.next(None).max(SHORTEST)),
     }
@@ -116,6 +119,24 @@ mod tests {
             until_release: Duration::from_secs(until_release),
             suspended,
             until_check: Duration::from_secs(600),
+            asked_anew: false,
+        }
+    }
+
+    /// Of thousands that name one refused role, each asks anew once; who is told of another's refusal again is slow.
+    #[test]
+    fn another_ones_refusal_is_asked_anew_once() {
+        let end = End::Stalled {
+            asked_anew: Some(Duration::from_secs(30)),
+        };
+        let first = timing(false, 300, false);
+        let again = Timing {
+            asked_anew: true,
+            ..first
+        };
+        for (timing, wait) in [(first, 30), (again, 600)] {
+            let next = next_action(end, &timing, &mut Backoff::default());
+            assert_eq!(next, Next::Retry(Duration::from_secs(wait)));
         }
     }
 

@@ -47,7 +47,7 @@ pub struct ObjectState {
     pub proven_with: Option<ProvenWith>,
     /// Whether something may be set that the status did not name when its deletion was first looked at.
     pub unnamed_set: Option<UnnamedSet>,
-    /// It went by what another one was refused, and was to ask anew: once, so that of many each is slow in the end.
+    /// It went by what another one was refused.
     pub asks_anew: bool,
     /// Its deletion was seen while its policy was to remove the setting.
     pub was_to_be_removed: bool,

@@ -168,21 +168,18 @@ impl Pass {
     /// Notes when it is looked at next.
     pub fn end(&self, end: End, began: Instant) {
         let until_check = until_next_check(&self.ctx, &self.uid, self.interval);
-        let timing = Timing {
-            deleting: self.inputs.deleting,
-            until_release: self.until_release(),
-            suspended: self.resource.spec.suspend,
-            until_check,
-        };
         let now = Instant::now();
         let mut state = self.entry.lock();
         // One that ends before it has judged leaves it to the next.
         state.ownership_changed |= self.for_ownership.load(Ordering::Relaxed) && end == End::Outdated;
         let state = &mut *state;
-        let told_of_another = matches!(end, End::Stalled { asked_anew: Some(_) });
-        let end = match std::mem::replace(&mut state.asks_anew, told_of_another) && told_of_another {
-            true => End::Stalled { asked_anew: None },
-            false => end,
+        let asks_anew = matches!(end, End::Stalled { asked_anew: Some(_) });
+        let timing = Timing {
+            deleting: self.inputs.deleting,
+            until_release: self.until_release(),
+            suspended: self.resource.spec.suspend,
+            until_check,
+            asked_anew: std::mem::replace(&mut state.asks_anew, asks_anew),
         };
         let Some(schedule) = state.schedule.as_mut() else {
             return;

@@ -349,6 +349,7 @@ impl Model {
             until_release: HOUR,
             suspended: false,
             until_check,
+            asked_anew: false,
         };
         if ended.end == End::Done {
             let now = Instant::now();

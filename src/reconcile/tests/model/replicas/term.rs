@@ -235,6 +235,7 @@ impl Runner {
             until_release: HOUR,
             suspended: false,
             until_check,
+            asked_anew: false,
         };
         let memory = &mut self.memory[n];
         memory.live = live;
