@@ -15,9 +15,10 @@ impl CallObserver for Unobserved {
     fn observed(&self, _: &'static str, _: &str, _: Duration) {}
 }
 
-/// What is behind the door, where nothing is called.
+/// What is behind a door, where nothing is called.
+#[derive(Clone)]
 pub(crate) struct Behind {
-    pub(crate) service: Service,
+    vod: Vod,
     pub(crate) credentials: Arc<CredentialProvider>,
     pub(crate) identities: Arc<Identities>,
 }
@@ -35,18 +36,21 @@ impl Behind {
         let ecs = EcsRole::new(None, None, false).unwrap();
         let provider = CredentialProvider::new(sts.clone(), endpoints, AmbientEnvironment::default(), ecs, None);
         let (credentials, identities) = (Arc::new(provider), Arc::new(Identities::new(sts)));
-        let service = Service::new(
-            Vod::new(cloud),
-            Arc::new(Calls::new(15, |_| {})),
-            Arc::clone(&credentials),
-            Arc::clone(&identities),
-            LeaseClaim::always(),
-        );
         Self {
-            service,
+            vod: Vod::new(cloud),
             credentials,
             identities,
         }
+    }
+
+    pub(crate) fn open(&self, calls: &Arc<Calls>, claim: LeaseClaim) -> Service {
+        let (credentials, identities) = (Arc::clone(&self.credentials), Arc::clone(&self.identities));
+        Service::new(self.vod.clone(), Arc::clone(calls), credentials, identities, claim)
+    }
+
+    /// Open to everybody.
+    pub(crate) fn service(&self) -> Service {
+        self.open(&Arc::new(Calls::new(15, |_| {})), LeaseClaim::always())
     }
 }
 
@@ -96,7 +100,7 @@ fn token() -> CallError {
 async fn called(answers: Vec<CallError>) -> (Option<String>, usize) {
     let answers = Mutex::new(VecDeque::from(answers));
     let turn = Turn::alone(Urgency::Check);
-    let Behind { service, .. } = Behind::a_door();
+    let service = Behind::a_door().service();
     let make = |_| async { answers.lock().pop_front().map_or(Ok(()), Err) };
     let result = service.call(Operation::Get, &access(), &turn, &|| true, make).await;
     let code = result.err().map(|unserved| match unserved {
@@ -131,7 +135,7 @@ async fn a_check_gives_way_also_while_another_one_reads_for_it() {
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = EndpointUrl::parse(&format!("http://{}", hangs.local_addr().unwrap())).unwrap();
     let access = Access { endpoint, ..access() };
-    let Behind { service, .. } = Behind::a_door();
+    let service = Behind::a_door().service();
     let (reads, waits) = (Turn::alone(Urgency::Check), Turn::alone(Urgency::Check));
     let now = Instant::now();
     let read = async {

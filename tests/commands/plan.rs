@@ -161,6 +161,15 @@ async fn a_deletion_is_one_delete_unless_its_policy_says_otherwise() {
     assert_eq!(stage.made("DeleteMessageCallback"), 1, "as it was planned");
 }
 
+/// A manifest of the Secret `key` with this AuthKey.
+fn key_file(stage: &Stage, key: &str) -> String {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "key", "namespace": stage.ns },
+        "stringData": { "authKey": key },
+    });
+    stage.dir.write("secret.yaml", &secret.to_string())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auth_key_of_the_files_or_of_the_cluster_is_never_shown() {
     let stage = Stage::set().await;
@@ -171,13 +180,7 @@ async fn an_auth_key_of_the_files_or_of_the_cluster_is_never_shown() {
         .unwrap();
     let signed = stage.http("signed").auth("key", "authKey");
     let file = write(&stage, "signed.yaml", &[&signed]);
-    let secret = |key: &str| {
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "key", "namespace": stage.ns },
-            "stringData": { "authKey": key },
-        });
-        stage.dir.write("secret.yaml", &secret.to_string())
-    };
+    let secret = |key: &str| key_file(&stage, key);
     stage.apply(&signed).await;
     let _operator = stage.operator(&["--check-interval", "1h"]).await;
     stage.cluster.wait_ready(&stage.ns, "signed").await.unwrap();
@@ -226,11 +229,7 @@ async fn resources_whose_secret_a_file_changes_are_planned_with_it() {
         stage.cluster.wait_ready(&stage.ns, name).await.unwrap();
     }
     for (key, expected, code) in [("OldSecret1", &[][..], 0), ("NewSecret2", &["rotated: set"], 1)] {
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "key", "namespace": stage.ns },
-            "stringData": { "authKey": key },
-        });
-        let file = stage.dir.write("secret.yaml", &secret.to_string());
+        let file = key_file(&stage, key);
         let planned = done(stage.command(&["plan", "-f", &file, "-o", "json"])).await;
         assert_eq!(actions(&planned), expected, "{planned:?}");
         assert_eq!(planned.code, code);

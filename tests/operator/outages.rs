@@ -65,21 +65,27 @@ async fn an_etcd_that_goes_away_or_hangs_is_survived() {
     assert!(operator.exited().unwrap().is_none() && operator.healthz().await);
 }
 
+/// A change that the service takes and the API server will not have told: several attempts to write the status failed, so
+/// that the next one is some time off.
+async fn status_refused(stage: &Stage, gate: &Gate, operator: &Operator, name: &str) {
+    stage.applied(name).await;
+    let late = Fault::always(How::Delay { ms: 500 })
+        .action("SetMessageCallback")
+        .after();
+    stage.fault(late);
+    stage.apply(&stage.http(name).events(["SnapshotComplete"])).await;
+    until("the Set is on its way", async || stage.sets(name) == 2).await;
+    gate.refuse();
+    let failures = || operator.logged("a status was not written");
+    until("four attempts to write the status", async || failures() >= 4).await;
+}
+
 /// What the service was told and the API server could not be told is not told to the service again.
 #[tokio::test]
 async fn a_set_whose_status_cannot_be_written_is_made_once() {
     let stage = Stage::set().await;
     let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
-    stage.applied("owed").await;
-    let late = Fault::always(How::Delay { ms: 500 })
-        .action("SetMessageCallback")
-        .after();
-    stage.fault(late);
-    stage.apply(&stage.http("owed").events(["SnapshotComplete"])).await;
-    until("the Set is on its way", async || stage.sets("owed") == 2).await;
-    gate.refuse();
-    let failures = || operator.logged("a status was not written");
-    until("three attempts to write the status", async || failures() >= 3).await;
+    status_refused(&stage, &gate, &operator, "owed").await;
     gate.open();
     let vmc = stage.ready("owed", "Applied").await;
     assert_eq!(stage.sets("owed"), 2, "{:?}", stage.calls("owed"));
@@ -99,23 +105,7 @@ async fn a_set_whose_status_cannot_be_written_is_made_once() {
 async fn a_status_that_was_kept_is_written_before_the_end() {
     let stage = Stage::set().await;
     let (gate, operator) = behind_a_gate(&stage, &["--check-interval", "1h"]).await;
-    stage.applied("kept").await;
-    let late = Fault::always(How::Delay { ms: 500 })
-        .action("SetMessageCallback")
-        .after();
-    stage.fault(late);
-    stage.apply(&stage.http("kept").events(["SnapshotComplete"])).await;
-    until("the Set is on its way", async || stage.sets("kept") == 2).await;
-    gate.refuse();
-    // Long enough between two attempts that the stop comes first.
-    let attempts = || {
-        operator
-            .logs()
-            .iter()
-            .filter(|line| line.contains("a status was not written"))
-            .count()
-    };
-    until("four attempts to write the status", async || attempts() >= 4).await;
+    status_refused(&stage, &gate, &operator, "kept").await;
     gate.open();
     operator.sigterm_and_wait().await.unwrap();
     let vmc = stage.vmc("kept").await;

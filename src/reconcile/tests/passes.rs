@@ -77,11 +77,7 @@ impl Stand {
             answers: Arc::new(answers),
             asked: Arc::clone(&asked),
         };
-        let Behind {
-            service,
-            credentials,
-            identities,
-        } = Behind::a_door();
+        let behind = Behind::a_door();
         let (wake, _) = tokio::sync::mpsc::unbounded_channel();
         let ctx = Context {
             client: kube::Client::new(server, "ops"),
@@ -97,9 +93,9 @@ impl Stand {
                 sts: None,
                 network: EndpointNetwork::Public,
             },
-            service,
-            credentials,
-            identities,
+            service: behind.service(),
+            credentials: behind.credentials,
+            identities: behind.identities,
             began: Timestamp::now(),
             queue: Mutex::new(Queue::new(Sizes::of(1, 1))),
             places: Places::new(1),

@@ -1,28 +1,18 @@
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::cloud::{
-    CallObserver, ClientOptions, CloudClient, Credentials, EndpointNetwork, EndpointUrl, Endpoints, Sts, Vod,
-};
-use crate::credentials::{AmbientEnvironment, Base, CredentialProvider, EcsRole, Identities};
+use crate::cloud::{Credentials, EndpointUrl};
+use crate::credentials::Base;
 use crate::domain::{AccountKey, AppId, Region};
 use crate::lease::LeaseClaim;
 use crate::quota::Calls;
+use crate::service::tests::Behind;
 use crate::service::{Access, Service, Source};
 
 /// The parts of the door to the service that a model has no use for: no call of it goes as far as the network.
 #[derive(Clone)]
 pub(super) struct Door {
-    vod: Vod,
-    credentials: Arc<CredentialProvider>,
-    identities: Arc<Identities>,
+    behind: Behind,
     source: Arc<Source>,
-}
-
-struct Unobserved;
-
-impl CallObserver for Unobserved {
-    fn observed(&self, _: &'static str, _: &str, _: Duration) {}
 }
 
 fn key() -> Credentials {
@@ -31,20 +21,8 @@ fn key() -> Credentials {
 
 impl Door {
     pub(super) fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let cloud = CloudClient::new(&ClientOptions::default(), Arc::new(Unobserved)).unwrap();
-        let sts = Sts::new(cloud.clone());
-        let endpoints = Endpoints {
-            vod: None,
-            sts: None,
-            network: EndpointNetwork::Public,
-        };
-        let ecs = EcsRole::new(None, None, false).unwrap();
-        let provider = CredentialProvider::new(sts.clone(), endpoints, AmbientEnvironment::default(), ecs, None);
         Self {
-            vod: Vod::new(cloud),
-            credentials: Arc::new(provider),
-            identities: Arc::new(Identities::new(sts)),
+            behind: Behind::a_door(),
             source: Arc::new(Source {
                 base: Base::Given(key()),
                 role: None,
@@ -53,8 +31,7 @@ impl Door {
     }
 
     pub(super) fn open(&self, calls: &Arc<Calls>, claim: LeaseClaim) -> Service {
-        let (credentials, identities) = (Arc::clone(&self.credentials), Arc::clone(&self.identities));
-        Service::new(self.vod.clone(), Arc::clone(calls), credentials, identities, claim)
+        self.behind.open(calls, claim)
     }
 
     pub(super) fn access(&self, account: AccountKey) -> Access {
